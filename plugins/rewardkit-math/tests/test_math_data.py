@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rewardkit_math.compare import settle
-from rewardkit_math.normal import normal_form
+from rewardkit_math.forms.compare import settle
+from rewardkit_math.forms.normal import normal_form
 from rewardkit_math.outcome import Outcome
 from rewardkit_math.verifier import MathVerifier, Reference, read_reference, verify
 

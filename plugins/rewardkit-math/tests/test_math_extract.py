@@ -7,7 +7,7 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rewardkit_math.extract import extract_answer, locate
+from rewardkit_math.extraction.locate import extract_answer, locate
 from rewardkit_math.outcome import Extraction, Missing, Rule
 
 from rewardkit.thinking import closes_thinking, opens_thinking

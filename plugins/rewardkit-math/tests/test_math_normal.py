@@ -8,10 +8,10 @@ from fractions import Fraction
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rewardkit_math.normal import Expression, Group, Letter, Named, Words, normal_form
-from rewardkit_math.number import MAX_DIGITS, MAX_EXPONENT, Number, read_number
-from rewardkit_math.surface import MAX_CHARS, canonical, tidy, unwrap
-from rewardkit_math.units import read_unit
+from rewardkit_math.forms.normal import Expression, Group, Letter, Named, Words, normal_form
+from rewardkit_math.forms.number import MAX_DIGITS, MAX_EXPONENT, Number, read_number
+from rewardkit_math.forms.surface import MAX_CHARS, canonical, tidy, unwrap
+from rewardkit_math.forms.units import read_unit
 
 NUMBERS = {
     "18": 18, "+7": 7, "-5": -5, "- 5": -5, "−5": -5, "–5": -5, "007": 7, "1,234": 1234,

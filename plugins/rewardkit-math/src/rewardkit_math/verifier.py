@@ -10,10 +10,10 @@ from pydantic import Field, model_validator
 
 from rewardkit import Columns, Component, Scores
 from rewardkit.thinking import closes_thinking, opens_thinking
-from rewardkit_math.compare import Percent, Policy, Units, relative_error, settle
-from rewardkit_math.extract import locate
-from rewardkit_math.normal import Expression, Form, normal_form, unnamed
-from rewardkit_math.number import MAX_DIGITS, Number
+from rewardkit_math.forms.compare import Percent, Policy, Units, relative_error, settle
+from rewardkit_math.extraction.locate import locate
+from rewardkit_math.forms.normal import Expression, Form, normal_form, unnamed
+from rewardkit_math.forms.number import MAX_DIGITS, Number
 from rewardkit_math.outcome import Extraction, Missing, Outcome, Rule, Verdict
 
 __all__ = ["Grading", "MathVerifier", "Reference", "partial_score", "read_reference", "verify"]

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TypeAlias
 
-from rewardkit_math.number import Number, read_number
-from rewardkit_math.surface import MAX_CHARS, canonical, tidy, unwrap
-from rewardkit_math.units import read_unit
+from rewardkit_math.forms.number import Number, read_number
+from rewardkit_math.forms.surface import MAX_CHARS, canonical, tidy, unwrap
+from rewardkit_math.forms.units import read_unit
 
 __all__ = ["MAX_DEPTH", "Expression", "Form", "Group", "Letter", "Named", "Words", "normal_form", "unnamed"]
 

@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from rewardkit_math.surface import has_bare_letters, unwrap
-from rewardkit_math.units import CURRENCY, read_unit, short_unit
+from rewardkit_math.forms.surface import has_bare_letters, unwrap
+from rewardkit_math.forms.units import CURRENCY, read_unit, short_unit
 
 __all__ = ["MAX_DIGITS", "MAX_EXPONENT", "Number", "read_number"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from rewardkit_math.normal import Expression, Form, Group, Letter, Named, Words, normal_form, unnamed
-from rewardkit_math.number import Number
+from rewardkit_math.forms.normal import Expression, Form, Group, Letter, Named, Words, normal_form, unnamed
+from rewardkit_math.forms.number import Number
 
 __all__ = ["UNDECIDED", "Percent", "Policy", "Settlement", "Units", "equal", "relative_error", "settle"]
 

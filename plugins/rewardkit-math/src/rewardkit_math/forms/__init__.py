@@ -1,0 +1,1 @@
+"""The fast path: normal forms of strings, and what they settle exactly."""
