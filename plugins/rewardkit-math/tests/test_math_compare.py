@@ -7,9 +7,10 @@ from fractions import Fraction
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from rewardkit_math.forms.compare import Policy, equal, relative_error, settle
+from rewardkit_math.forms.compare import equal, relative_error, settle
 from rewardkit_math.forms.normal import normal_form
 from rewardkit_math.forms.number import Number
+from rewardkit_math.policy import Policy
 
 EQUAL = [
     ("42", "42.0"), ("1,234", "1234"), ("0.75", r"\frac34"), (r"\frac{72}{2}", "36"), ("1 1/2", "1.5"),

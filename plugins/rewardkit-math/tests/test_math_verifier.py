@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from rewardkit_math.forms.compare import Policy
 from rewardkit_math.outcome import Outcome, Rule
+from rewardkit_math.policy import Policy
 from rewardkit_math.verifier import Grading, MathVerifier, Reference, partial_score, read_reference, verify
 
 from rewardkit import Batch, Scores

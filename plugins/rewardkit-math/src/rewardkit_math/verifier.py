@@ -10,11 +10,12 @@ from pydantic import Field, model_validator
 
 from rewardkit import Columns, Component, Scores
 from rewardkit.thinking import closes_thinking, opens_thinking
-from rewardkit_math.forms.compare import Percent, Policy, Units, relative_error, settle
 from rewardkit_math.extraction.locate import locate
+from rewardkit_math.forms.compare import relative_error, settle
 from rewardkit_math.forms.normal import Expression, Form, normal_form, unnamed
 from rewardkit_math.forms.number import MAX_DIGITS, Number
 from rewardkit_math.outcome import Extraction, Missing, Outcome, Rule, Verdict
+from rewardkit_math.policy import Percent, Policy, Units
 
 __all__ = ["Grading", "MathVerifier", "Reference", "partial_score", "read_reference", "verify"]
 

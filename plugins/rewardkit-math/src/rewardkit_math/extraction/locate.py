@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from rewardkit.thinking import visible_span
 from rewardkit_math.extraction.boxes import find_boxed, last_box_command, retracted
-from rewardkit_math.outcome import Extraction, Missing
 from rewardkit_math.extraction.statements import find_last_number, find_stated, find_whole, looks_like_value
+from rewardkit_math.outcome import Extraction, Missing
 
 __all__ = ["extract_answer", "locate"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from rewardkit_math.forms.number import read_number
-from rewardkit_math.outcome import Extraction, Rule
 from rewardkit_math.forms.surface import tidy
+from rewardkit_math.outcome import Extraction, Rule
 
 __all__ = ["find_last_number", "find_stated", "find_whole", "looks_like_value"]
 

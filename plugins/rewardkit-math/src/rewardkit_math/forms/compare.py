@@ -3,35 +3,13 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from rewardkit_math.forms.normal import Expression, Form, Group, Letter, Named, Words, normal_form, unnamed
 from rewardkit_math.forms.number import Number
+from rewardkit_math.policy import Policy, Settlement
 
-__all__ = ["UNDECIDED", "Percent", "Policy", "Settlement", "Units", "equal", "relative_error", "settle"]
-
-Percent: TypeAlias = Literal["either", "sign", "value"]
-Units: TypeAlias = Literal["optional", "required"]
-
-
-class Policy(NamedTuple):
-    """What counts as equal where the field disagrees.
-
-    Attributes:
-        percent: ``either``: 50% equals 50 and 0.5; ``sign``: only 50; ``value``: only 0.5.
-        units: ``optional``: a unit counts only where both sides have one; ``required``: both or neither.
-    """
-
-    percent: Percent = "either"
-    units: Units = "optional"
-
-
-class Settlement(NamedTuple):
-    """``equal`` is None where the forms do not decide it."""
-
-    equal: bool | None
-    reason: str
-
+__all__ = ["UNDECIDED", "equal", "relative_error", "settle"]
 
 UNDECIDED = Settlement(None, "not settled: needs symbolic comparison")
 _DEFAULT = Policy()

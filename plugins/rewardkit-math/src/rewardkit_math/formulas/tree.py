@@ -126,7 +126,7 @@ class PlusMinus:
 
 @dataclass(frozen=True, slots=True)
 class Apply:
-    r"""A known function: ``sin``, ``log`` (a base is its second argument), ``abs``, ``factorial``, ``binomial`` …"""
+    r"""A known function: ``sin``, ``log`` (a base is its second argument), ``abs``, ``binomial``, and others."""
 
     function: str
     arguments: tuple[Tree, ...]
