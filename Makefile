@@ -1,6 +1,7 @@
 # make demo    score recorded rollouts of a real model with a five-part reward
 # make test    run all tests            make test-slow   the long ones too
 # make lint    ruff and mypy            make bench       side by side against peers
+# make bench-math    the math verifier beside its peers on labelled cases, ten minutes (ARGS="--quick": one)
 # Every target sets up its own environment (.venv; .venv-bench for peers), with what it needs and no more.
 
 PYTHON  ?= python3
@@ -10,7 +11,7 @@ INSTALL := -m pip install --quiet --disable-pip-version-check
 PLUGINS := $(sort $(wildcard plugins/rewardkit-*))
 SPECS   := constraints.txt pyproject.toml $(PLUGINS:%=%/pyproject.toml) examples/rewardkit-pleasantries/pyproject.toml
 
-.PHONY: help demo test test-slow lint format bench clean
+.PHONY: help demo test test-slow lint format bench bench-math clean
 .DEFAULT_GOAL := help
 
 help:
@@ -53,6 +54,9 @@ format: $(VENV)/.dev
 
 bench: .venv-bench/.ready
 	@for script in benchmarks/bench_*.py; do .venv-bench/bin/python $$script || exit 1; done
+
+bench-math: .venv-bench/.ready
+	@.venv-bench/bin/python benchmarks/bench_math.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) .venv-bench out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -14,6 +14,8 @@ def visible_span(text: str) -> tuple[int, int]:
     >>> visible_span("<think>a</think>b"), visible_span("b"), visible_span("<think>a")
     ((16, 17), (0, 1), (0, 0))
     """
+    if ">" not in text:  # every marker ends with it
+        return 0, len(text)
     start = 0
     for _, closing in MARKERS:
         at = text.rfind(closing, start)

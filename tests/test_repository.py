@@ -37,6 +37,7 @@ COMPONENTS = {
     "language",
     "instructions",
     "math",
+    "math_verify",
 }
 SCHEDULES = {"constant", "linear", "cosine", "staged", "warmup", "competence"}
 

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rewardkit_math.forms.compare import settle
-from rewardkit_math.forms.normal import normal_form
+from rewardkit_math.comparison import compare
 from rewardkit_math.outcome import Outcome
-from rewardkit_math.verifier import MathVerifier, Reference, read_reference, verify
+from rewardkit_math.policy import Policy
+from rewardkit_math.reference import Reference, read_reference, reference_text
+from rewardkit_math.verifier import MathVerifier, verify
 
 DATA = Path(os.environ.get("REWARDKIT_DATA") or Path(__file__).parents[4] / "shared" / "data")
 pytestmark = pytest.mark.data
@@ -36,11 +37,11 @@ def judge(case: dict[str, Any]) -> tuple[bool, str]:
     if case["kind"] == "response":
         verdict = verify(case["response"], case["gold"])
         return verdict.score == 1.0, verdict.reason
-    reference = read_reference(case["gold"])
+    reference = reference_text(case["gold"])
     if reference is None:
         return False, "the reference says nothing"
-    settled = settle(normal_form(case["answer"]), reference)
-    return bool(settled.equal), settled.reason
+    compared = compare(case["answer"], reference, Policy(), cpu_seconds=2)
+    return bool(compared.equal), compared.reason
 
 
 def test_every_gsm8k_solution_is_judged_as_labelled() -> None:

@@ -138,7 +138,7 @@ FORMS = {
     "pair of three digits": ("(100,200)", "(100, 200)", Group),
     "interval": ("[1, 2)", "[1, 2)", Group),
     "set": (r"\{2, 1\}", "{2, 1}", Group),
-    "set without escapes": ("{2, 1}", "{2, 1}", Group),
+    "set without escapes": ("{2, 1}", "2, 1", Group),
     "plus or minus": (r"\pm 5", "5, -5", Group),
     "name": ("x = 5", "x = 5", Named),
     "name on the right": ("5 = x", "x = 5", Named),

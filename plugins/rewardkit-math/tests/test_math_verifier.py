@@ -12,9 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from rewardkit_math.grading import Grading, partial_score
 from rewardkit_math.outcome import Outcome, Rule
 from rewardkit_math.policy import Policy
-from rewardkit_math.verifier import Grading, MathVerifier, Reference, partial_score, read_reference, verify
+from rewardkit_math.reference import Reference, read_reference
+from rewardkit_math.verifier import MathVerifier, verify
 
 from rewardkit import Batch, Scores
 from rewardkit.errors import BatchError

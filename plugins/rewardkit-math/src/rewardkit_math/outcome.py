@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-__all__ = ["Extraction", "Missing", "Outcome", "Rule", "Verdict"]
+__all__ = ["Extraction", "Missing", "Outcome", "Rule", "Stage", "Verdict"]
 
 
 class Rule(StrEnum):
@@ -41,6 +41,14 @@ class Extraction(NamedTuple):
     end: int
 
 
+class Stage(StrEnum):
+    """What settled a comparison, or was the last to try."""
+
+    FORM = "form"
+    FORMULA = "formula"
+    SYMPY = "sympy"
+
+
 class Outcome(StrEnum):
     """What became of one response; new members may be added."""
 
@@ -48,6 +56,7 @@ class Outcome(StrEnum):
     WRONG = "wrong"
     NO_ANSWER = "no_answer"
     UNPARSED_REFERENCE = "unparsed_reference"
+    TIMEOUT = "timeout"
 
 
 class Verdict(NamedTuple):
@@ -55,11 +64,12 @@ class Verdict(NamedTuple):
 
     Attributes:
         outcome: What became of it; a number that earns partial credit is ``wrong`` with a score above 0.
-        score: From 0 to 1, or None where the reference says nothing (the sample abstains).
+        score: From 0 to 1, or None where the reference cannot be read (the sample abstains).
         reason: One clause for people.
         extraction: What was found, by which rule and where; None if nothing was.
         answer_form: Normal form of the answer, or "".
         reference_form: Normal form of the reference, or "".
+        stage: What settled the comparison; None where nothing was compared.
     """
 
     outcome: Outcome
@@ -68,3 +78,4 @@ class Verdict(NamedTuple):
     extraction: Extraction | None = None
     answer_form: str = ""
     reference_form: str = ""
+    stage: Stage | None = None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from fractions import Fraction
 from typing import Any, TypeAlias
 
-from rewardkit_math.forms.normal import Expression, Form, Group, Letter, Named, Words, normal_form, unnamed
+from rewardkit_math.forms.normal import Clock, Expression, Form, Group, Letter, Named, Words, normal_form, unnamed
 from rewardkit_math.forms.number import Number
+from rewardkit_math.forms.rounding import rounds
 from rewardkit_math.policy import Policy, Settlement
 
 __all__ = ["UNDECIDED", "equal", "relative_error", "settle"]
@@ -14,6 +17,8 @@ __all__ = ["UNDECIDED", "equal", "relative_error", "settle"]
 UNDECIDED = Settlement(None, "not settled: needs symbolic comparison")
 _DEFAULT = Policy()
 _UNORDERED = ("", "{}")
+_SIGNS = ("$", "€", "£", "¥", "°")
+_NAME_TUPLE = re.compile(r"\( (.+) \)\Z")
 
 
 def equal(a: str, b: str, policy: Policy = _DEFAULT) -> bool | None:
@@ -33,21 +38,23 @@ def equal(a: str, b: str, policy: Policy = _DEFAULT) -> bool | None:
 
 def settle(a: Form, b: Form, policy: Policy = _DEFAULT) -> Settlement:
     """Compare two normal forms; ``equal`` is the same in either order."""
-    if isinstance(a, Named) or isinstance(b, Named):
-        return _named(a, b, policy)
     if isinstance(a, Number) and isinstance(b, Number):
         return _numbers(a, b, policy)
+    if isinstance(a, Named) or isinstance(b, Named):
+        return _named(a, b, policy)
     if a == b:
         return Settlement(True, "the forms are equal")
+    if isinstance(a, Letter) or isinstance(b, Letter):
+        return _letters(a, b, policy)
     if isinstance(a, Expression) or isinstance(b, Expression):
         return _expressions(a, b, policy)
+    if isinstance(a, Clock) or isinstance(b, Clock):
+        return _clocks(a, b, policy)
     if isinstance(a, Group) or isinstance(b, Group):
         return _groups(_as_group(a), _as_group(b), policy)
-    if isinstance(a, Letter) and isinstance(b, Letter):
-        return _letters(a, b)
     if isinstance(a, Words) and isinstance(b, Words):
-        return Settlement(False, "the words differ")
-    return Settlement(False, f"{_kind(a)} against {_kind(b)}")
+        return _words(a, b)
+    return _different_kinds(a, b)
 
 
 def relative_error(answer: Number, reference: Number, policy: Policy = _DEFAULT) -> Fraction | None:
@@ -62,18 +69,40 @@ def relative_error(answer: Number, reference: Number, policy: Policy = _DEFAULT)
 
 
 def _named(a: Form, b: Form, policy: Policy) -> Settlement:
-    inner = settle(unnamed(a), unnamed(b), policy)
-    if isinstance(a, Named) and isinstance(b, Named) and a.name != b.name and inner.equal:
+    if not (isinstance(a, Named) and isinstance(b, Named)) or a.name == b.name:
+        return settle(unnamed(a), unnamed(b), policy)
+    if (permuted := _in_order_of(a, b)) is not None:
+        return settle(a.form, permuted, policy)
+    inner = settle(a.form, b.form, policy)
+    # Names may be swapped too: a = b and b = a.
+    if inner.equal or (inner.equal is False and Letter in (type(a.form), type(b.form))):
         return Settlement(None, f"not settled: different names, {' and '.join(sorted([a.name, b.name]))}")
     return inner
 
 
+def _in_order_of(a: Named, b: Named) -> Form | None:
+    """Return what ``b`` equals in the order of the names of ``a``: (n, m) = (2, 4) says (m, n) = (4, 2)."""
+    tuples = [_NAME_TUPLE.match(named.name) for named in (a, b)]
+    if tuples[0] is None or tuples[1] is None or not isinstance(b.form, Group):
+        return None
+    wanted, given = (match[1].split(" , ") for match in tuples if match)
+    if sorted(wanted) != sorted(given) or len(set(given)) < len(given) or len(given) != len(b.form.items):
+        return None
+    return Group(b.form.brackets, tuple(b.form.items[given.index(name)] for name in wanted))
+
+
 def _numbers(a: Number, b: Number, policy: Policy) -> Settlement:
-    if not any(x == y for x, y in _readings(a, b, policy)):
-        return Settlement(False, "the numbers differ")
-    if _units_differ(a, b, policy):
+    readings = _readings(a, b, policy)
+    if any(x == y for x, y in readings):
+        reason = "the numbers are equal"
+    elif policy.rounding is not None and any(rounds(a, x, b, y, policy.rounding) for x, y in readings):
+        reason = "one number is the other, rounded"
+    elif a.unit and b.unit and _units_differ(a, b, policy):
+        # 12 cm and 0.12 m: one may be converted to the other.
         return _different_units(a, b)
-    return Settlement(True, "the numbers are equal")
+    else:
+        return Settlement(False, "the numbers differ")
+    return _different_units(a, b) if _units_differ(a, b, policy) else Settlement(True, reason)
 
 
 def _readings(a: Number, b: Number, policy: Policy) -> list[tuple[Fraction, Fraction]]:
@@ -91,9 +120,13 @@ _Quantity: TypeAlias = Number | Expression
 
 
 def _units_differ(a: _Quantity, b: _Quantity, policy: Policy) -> bool:
+    if a.unit == b.unit and _unit(a) == _unit(b):
+        return False
     if policy.units == "required":
         return a.unit != b.unit
-    return bool(_unit(a) and _unit(b)) and _unit(a) != _unit(b)
+    one, other = sorted((_unit(a), _unit(b)), key=len)
+    # A currency or degree sign alone belongs to the number: $5 leaves open what 5 dollars per hour adds.
+    return bool(one) and one != other and not (one in _SIGNS and other.startswith(one))
 
 
 def _different_units(a: _Quantity, b: _Quantity) -> Settlement:
@@ -115,10 +148,55 @@ def _expressions(a: Form, b: Form, policy: Policy) -> Settlement:
     return Settlement(None, f"not settled: {notes[0]}") if notes else UNDECIDED
 
 
-def _letters(a: Letter, b: Letter) -> Settlement:
-    if a.letter.casefold() == b.letter.casefold() and (a.marked or b.marked):
-        return Settlement(True, "the letters are equal")
-    return Settlement(False, "the letters differ")
+def _letters(a: Form, b: Form, policy: Policy) -> Settlement:
+    if isinstance(a, Letter) and isinstance(b, Letter):
+        if a.letter.casefold() == b.letter.casefold() and (a.marked or b.marked):
+            return Settlement(True, "the letters are equal")
+        return Settlement(False, "the letters differ")
+    letter, other = (a, b) if isinstance(a, Letter) else (b, a)
+    if isinstance(letter, Letter) and letter.content is not None:
+        return settle(letter.content, other, policy)
+    if isinstance(other, Expression | Clock) or _holds_expression(other) or policy.rounding is not None:
+        return UNDECIDED  # a formula may be no more than a letter, and e is a number
+    return _different_kinds(a, b)
+
+
+def _words(a: Words, b: Words) -> Settlement:
+    if not (a.verdict and b.verdict):
+        return Settlement(False, "the words differ")
+    if a.verdict != b.verdict:
+        return Settlement(False, "one says yes, one says no")
+    if a.alone or b.alone:
+        return Settlement(True, f"both say {a.verdict}")
+    return Settlement(None, f"not settled: both say {a.verdict}, in other words")
+
+
+def _clocks(a: Form, b: Form, policy: Policy) -> Settlement:
+    if not (isinstance(a, Clock) and isinstance(b, Clock)):
+        return _clock_and_number(a, b, policy)
+    if a.seconds == b.seconds:
+        return Settlement(True, "the times are equal")
+    one, other = sorted((a, b), key=lambda clock: clock.half)
+    if one.half and other.half:
+        return Settlement(False, "the times differ")
+    if other.half and one.hour <= 12 and (other.seconds - one.seconds) % (12 * 3600) == 0:
+        return _time_without_half(policy)
+    # Without a.m. or p.m., 1:12 and 2:24 may be ratios.
+    return Settlement(False, "the times differ") if other.half else UNDECIDED
+
+
+def _clock_and_number(a: Form, b: Form, policy: Policy) -> Settlement:
+    clock, other = (a, b) if isinstance(a, Clock) else (b, a)
+    if not (isinstance(clock, Clock) and isinstance(other, Number) and clock.half):
+        return UNDECIDED
+    is_full_hour = other == Number(Fraction(clock.hour)) and clock.seconds % 3600 == 0
+    return _time_without_half(policy) if is_full_hour else UNDECIDED
+
+
+def _time_without_half(policy: Policy) -> Settlement:
+    if policy.units == "required":
+        return Settlement(None, "not settled: only one of the times says a.m. or p.m.")
+    return Settlement(True, "the times are equal, a.m. and p.m. left out")
 
 
 def _as_group(form: Form) -> Form:
@@ -129,7 +207,7 @@ def _as_group(form: Form) -> Form:
 
 def _groups(a: Form, b: Form, policy: Policy) -> Settlement:
     if not (isinstance(a, Group) and isinstance(b, Group)):
-        return Settlement(False, f"{_kind(a)} against {_kind(b)}")
+        return _different_kinds(a, b)
     if (
         a.brackets != b.brackets
         and not {a.brackets, b.brackets} <= {"", "{}"}
@@ -140,13 +218,22 @@ def _groups(a: Form, b: Form, policy: Policy) -> Settlement:
     if len(a.items) != len(b.items):
         a, b = _spread(a), _spread(b)
     if len(a.items) != len(b.items):
-        return Settlement(None if _holds_expression(a, b) else False, f"{_kind(a)} against {_kind(b)}")
-    ordered = not (a.brackets in _UNORDERED and b.brackets in _UNORDERED and _has_names(a) == _has_names(b))
-    if ordered:
+        return _different_kinds(a, b)
+    if _is_ordered(a, b, policy):
         return _pairwise(a.items, b.items, policy)
     settled = _pairwise(sorted(a.items, key=_sort_key), sorted(b.items, key=_sort_key), policy)
-    # An expression may equal a number that sorts elsewhere.
-    return UNDECIDED if settled.equal is False and _holds_expression(a, b) else settled
+    # What is no plain number may equal an item that sorts elsewhere.
+    return UNDECIDED if settled.equal is False and _sorts_loosely(a, b, policy) else settled
+
+
+def _is_ordered(a: Group, b: Group, policy: Policy) -> bool:
+    if _has_names(a) != _has_names(b):
+        return True
+    brackets = {a.brackets, b.brackets}
+    if policy.order == "all":
+        return "{}" not in brackets
+    unordered = {"", "{}", "()"} if policy.order == "any" else {"", "{}"}
+    return not brackets <= unordered
 
 
 def _spread(group: Group) -> Group:
@@ -157,7 +244,7 @@ def _spread(group: Group) -> Group:
     return Group("", tuple(x for item in spread for x in (item.items if isinstance(item, Group) else [item])))
 
 
-def _pairwise(a: Any, b: Any, policy: Policy) -> Settlement:
+def _pairwise(a: Iterable[Form], b: Iterable[Form], policy: Policy) -> Settlement:
     settled = [settle(x, y, policy) for x, y in zip(a, b, strict=True)]
     for verdict in (False, None):
         for item in settled:
@@ -170,9 +257,22 @@ def _has_names(group: Group) -> bool:
     return any(isinstance(item, Named) for item in group.items)
 
 
-def _holds_expression(*groups: Group) -> bool:
-    items = [unnamed(item) for group in groups for item in group.items]
-    return any(isinstance(item, Expression) or (isinstance(item, Group) and _holds_expression(item)) for item in items)
+def _leaves(form: Form) -> list[Form]:
+    form = unnamed(form)
+    return [leaf for item in form.items for leaf in _leaves(item)] if isinstance(form, Group) else [form]
+
+
+def _holds_expression(*forms: Form) -> bool:
+    return any(isinstance(leaf, Expression) for form in forms for leaf in _leaves(form))
+
+
+def _sorts_loosely(a: Group, b: Group, policy: Policy) -> bool:
+    leaves = _leaves(a) + _leaves(b)
+    if policy.rounding is not None or any(isinstance(leaf, Expression | Clock) for leaf in leaves):
+        return True
+    if any(isinstance(leaf, Letter) and leaf.content is not None for leaf in leaves):
+        return True
+    return len({leaf.percent for leaf in leaves if isinstance(leaf, Number)}) > 1
 
 
 def _sort_key(form: Form) -> tuple[int, Any, Any]:
@@ -185,11 +285,19 @@ def _sort_key(form: Form) -> tuple[int, Any, Any]:
     return (3, type(form).__name__, str(form).casefold())
 
 
+def _different_kinds(a: Form, b: Form) -> Settlement:
+    reason = f"{_kind(a)} against {_kind(b)}"
+    return Settlement(None, f"not settled: {reason}") if _holds_expression(a, b) else Settlement(False, reason)
+
+
 def _kind(form: Form) -> str:
     if isinstance(form, Group):
         what = {"": "a list", "{}": "a set"}.get(
             form.brackets, f"{form.brackets[0]}…{form.brackets[1]}" if form.brackets else ""
         )
         return f"{what} of {len(form.items)}"
-    names = {Number: "one number", Letter: "one letter", Words: "words", Expression: "an expression", Named: "a name"}
+    names = {
+        Number: "one number", Letter: "one letter", Words: "words", Expression: "an expression", Named: "a name",
+        Clock: "a time",
+    }  # fmt: skip
     return names[type(form)]

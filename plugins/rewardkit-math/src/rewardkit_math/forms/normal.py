@@ -12,10 +12,22 @@ from fractions import Fraction
 from typing import TypeAlias
 
 from rewardkit_math.forms.number import Number, read_number
-from rewardkit_math.forms.surface import MAX_CHARS, canonical, tidy, unwrap
+from rewardkit_math.forms.spoken import NUMBER_NAMES, Clock, Words, read_clock, read_verdict, read_words
+from rewardkit_math.forms.surface import MAX_CHARS, canonical, has_bare_letters, tidy, unwrap
 from rewardkit_math.forms.units import read_unit
 
-__all__ = ["MAX_DEPTH", "Expression", "Form", "Group", "Letter", "Named", "Words", "normal_form", "unnamed"]
+__all__ = [
+    "MAX_DEPTH",
+    "Clock",
+    "Expression",
+    "Form",
+    "Group",
+    "Letter",
+    "Named",
+    "Words",
+    "normal_form",
+    "unnamed",
+]
 
 MAX_DEPTH = 20
 """Deepest nesting of brackets whose content is read."""
@@ -34,21 +46,15 @@ class Expression:
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
-    """Words without digits, case-folded."""
-
-    text: str
-
-    def __str__(self) -> str:
-        return self.text
-
-
-@dataclass(frozen=True, slots=True)
 class Letter:
-    """One letter: a choice or a variable. ``marked`` where it is written as a choice, as in ``(B)``."""
+    """One letter: a choice or a variable.
+
+    ``marked`` where it is written as a choice, as in ``(B)``; ``content`` is what stands beside it, as in ``B. 12``.
+    """
 
     letter: str
     marked: bool = field(default=False, compare=False)
+    content: Form | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         return self.letter
@@ -76,7 +82,7 @@ class Group:
         return f"{self.brackets[:1]}{', '.join(map(str, self.items))}{self.brackets[1:]}"
 
 
-Form: TypeAlias = Number | Expression | Words | Letter | Named | Group
+Form: TypeAlias = Number | Expression | Words | Clock | Letter | Named | Group
 
 _BRACKETS = r"\\[{}]|[(){}\[\]]"
 _THOUSANDS = r"(?<![0-9.,])[0-9]{1,3}(?:,[0-9]{3})+(?!,?[0-9])"
@@ -86,12 +92,21 @@ _LIST = re.compile(rf"{_BRACKETS}|{_THOUSANDS}|[,;]|{_WORD_BREAK}")
 _ELEMENTS = re.compile(rf"{_BRACKETS}|[,;]|{_WORD_BREAK}")
 _SIDES = re.compile(rf"{_BRACKETS}|=")
 _MEMBER = re.compile(rf"{_BRACKETS}|\\in(?![A-Za-z])")
-_ABOUT = re.compile(r"(?:approximately|about|exactly|only|just) +|\\approx(?![A-Za-z]) ?")
+_LEAD = (
+    r"(?:the )?(?:(?:only|final|correct|possible|required|integer|real|positive) ){0,3}"
+    r"(?:answers?|solutions?|values?|results?|roots?)(?: (?:is|are)(?: ?:)?|:)"
+)
+_ABOUT = re.compile(
+    rf"(?:approximately|about|exactly|only|just) +|\\approx(?![A-Za-z]) ?|{_LEAD} +|\\text ?\{{ ?{_LEAD} ?\}} ?",
+    re.IGNORECASE,
+)
 _OUTER = re.compile(_BRACKETS)
 _PAIRS = frozenset({"()", "(]", "[)", "[]", "{}"})
 
 _LETTER = re.compile(r"\( ?([A-Za-z]) ?\)\Z|([A-Za-z])\Z")
-_LABELLED = re.compile(r"(?:\(([A-J])\)|([A-J])[.)]) +(?!.*(?:[A-J][).:]|\bor\b|\band\b))\S")
+_OPTION = r"(?:(?:[Oo]ption|[Cc]hoice|OPTION|CHOICE) ?)"
+_CHOSEN = re.compile(rf"{_OPTION}(?:\(([A-J])\)|([A-J]))\Z")
+_LABELLED = re.compile(rf"{_OPTION}?(?:\(([A-J])\)|([A-J])[.):]) +(?!.*(?:[A-J][).:]|\bor\b|\band\b))(?=\S)")
 _INEQUALITY = re.compile(r"[<>|]|\\(?:le|ge|ne|not|neg|subset)(?![A-Za-z])")
 _SUBSCRIPT = re.compile(r"_ ?(?:\{[^{}]*\}|[0-9A-Za-z])")
 _NAME = re.compile(r"[^0-9+\-*/^=<>;!?]{1,60}\Z")
@@ -99,9 +114,6 @@ _NO_NAME = re.compile(
     r"\\(?:sqrt|log|ln|exp|sin|cos|tan|sec|csc|cot|arc[a-z]+|int|sum|prod|lim|cdot|approx|pm)(?![a-z])|\b(?:not|never|no|and|or|nor|if|unless)\b"
 )
 _DECIMALS = re.compile(r"[+-]?[0-9,]*\.?([0-9]*)\Z")
-_THREE_LETTERS = re.compile(r"[^\W\d_]{3}")
-_SHORT_WORDS = frozenset({"no"})
-_PUNCTUATION = " '-.,!?\""
 _WITH_UNIT = re.compile(r"(.*[0-9A-Za-z})]) ?\\text ?\{([^{}]*)\}((?: ?\^ ?\{?[0-9]\}?)?)\Z")
 _WHOLLY_TEXT = re.compile(r"\\text ?\{([^{}]*)\}\Z")
 UNEQUAL_SIDES = "the sides of the equation differ"
@@ -125,9 +137,20 @@ def normal_form(text: str) -> Form:
     text = tidy(text)
     if len(text) > 2 * MAX_CHARS:
         return Expression(text, note="too long once respelled: compared as text")
+    return read_number(text) or _read_whole(text)
+
+
+def _read_whole(text: str) -> Form:
+    """Read what only a whole answer can be, then anything."""
     wholly_text = _WHOLLY_TEXT.match(text)
     text = wholly_text[1].strip() if wholly_text else text
-    return _read(text[about.end() :] if (about := _ABOUT.match(text)) else text, 0)
+    if about := _ABOUT.match(text):
+        text = text[about.end() :]
+    if (number := NUMBER_NAMES.get(text.casefold())) is not None:
+        return Number(Fraction(number), text=text)
+    form = read_verdict(text) or _read(text, 0)
+    # TeX does not print braces without a backslash: {1, 3} is the list 1, 3.
+    return Group("", form.items) if isinstance(form, Group) and text[:1] == "{" else form
 
 
 def unnamed(form: Form) -> Form:
@@ -150,12 +173,13 @@ def _read(text: str, depth: int) -> Form:
 
 def _read_one(text: str, depth: int) -> Form:
     return (
-        _letter(text)
+        _letter(text, depth)
+        or read_clock(text)
         or _named(text, depth)
         or _plus_minus(text)
         or _approximate(text, depth)
         or _bracketed(text, depth)
-        or _words(text)
+        or read_words(text, is_mixed="\\text" in text and has_bare_letters(text))
         or _expression(text)
     )
 
@@ -208,13 +232,13 @@ def _grouped(brackets: str, items: list[Form], breaks: list[str]) -> Form:
     return Group(brackets, tuple(items))
 
 
-def _letter(text: str) -> Form | None:
+def _letter(text: str, depth: int) -> Form | None:
     plain = unwrap(text)
-    match = _LETTER.match(plain)
+    match = _LETTER.match(plain) or _CHOSEN.match(plain)
     if match:
         return Letter(match[1] or match[2], marked=text != match[2])
     match = _LABELLED.match(plain)
-    return Letter(match[1] or match[2], marked=True) if match else None
+    return Letter(match[1] or match[2], True, _read(plain[match.end() :], depth + 1)) if match else None
 
 
 def _named(text: str, depth: int) -> Form | None:
@@ -294,7 +318,8 @@ def _bracketed(text: str, depth: int) -> Form | None:
     if not breaks:
         return _read(inner, depth + 1) if inner and brackets in ("()", "{}") else None
     items = _items(pieces, breaks, depth)
-    if items is None:
+    # (0, \pm 2) is two pairs, not a triple.
+    if items is None or (brackets != "{}" and len(items) > len(breaks) + 1):
         return None
     return _grouped(brackets, items, breaks)
 
@@ -315,13 +340,3 @@ def _outer(text: str) -> tuple[str, str] | None:
         return None
     brackets = opening[-1] + match[0][-1]
     return (brackets, text[len(opening) : match.start()].strip()) if brackets in _PAIRS else None
-
-
-def _words(text: str) -> Form | None:
-    plain = unwrap(text)
-    if not all(char.isalpha() or char in _PUNCTUATION for char in plain):
-        return None
-    if not (_THREE_LETTERS.search(plain) or plain.lower() in _SHORT_WORDS):
-        return None
-    words = "".join(" " if char in _PUNCTUATION else char for char in plain.casefold()).split()
-    return Words(" ".join(words)) if words else None

@@ -39,6 +39,7 @@ _LITERAL = re.compile(
 )
 _INTEGER = re.compile(r"[+-]?[0-9]{1,600}\Z")
 _SCALES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+_ORDINAL = re.compile(r"\^? ?\{? ?(?:st|nd|rd|th) ?\}?\Z")
 _PERCENT = re.compile(r"(?:%|percent(?:age)?|pct)\Z")
 
 
@@ -150,6 +151,8 @@ def _with_tail(value: Fraction, currency: str, tail: str, text: str) -> Number |
     words = unwrap(tail)
     if _PERCENT.match(words):
         return Number(value, percent=True, text=text)
+    if _ORDINAL.match(words):
+        return Number(value, text=text)
     scale, _, rest = words.partition(" ")
     if scale in _SCALES:
         value *= _SCALES[scale]

@@ -54,7 +54,7 @@ _RESPELLED = {
     "°": r"\degree",
 }
 _COMMANDS = {spelling: name for name, spellings in _RESPELLED.items() for spelling in spellings.split()}
-_COMMANDS |= {"\\ ": " ", "\\\n": " "}
+_COMMANDS |= {"\\ ": " ", "\\\n": " ", '\\"': '"'}
 _COMMAND = re.compile(r"\\(?:[A-Za-z]+|.)", re.DOTALL)
 
 _DELIMITER = re.compile(r"(?<!\\)\$")
@@ -106,7 +106,8 @@ def tidy(text: str) -> str:
         text = _CONJUNCTION.sub(r" \1 ", _DEGREE.sub("°", text))
     if "**" in text:
         text = _MARKDOWN.sub("", text)
-    text = _RELATION.sub(lambda m: _RELATIONS[m[0]], text)
+    if "=" in text:
+        text = _RELATION.sub(lambda m: _RELATIONS[m[0]], text)
     text = _SPACE.sub(" ", text).lstrip(_BEFORE)
     stripped = text.rstrip(_AFTER)
     return f"{stripped}..." if "..." in text[len(stripped) :] else stripped

@@ -29,7 +29,8 @@ or and not nor but if than more less fewer greater at times plus minus over unde
 multiplied half halves third thirds quarters fourths fifth fifths sixth sixths eighths tenths hundredths thousandths
 dozen dozens wrong incorrect false maybe perhaps possibly either is are was were be mod modulo choose squared cubed
 factorial root sqrt pi infinity e i base except instead unless however remainder below above before after until ago
-negative for when where
+negative for when where fails failed rejected excluded invalid impossible isn doesn wasn cannot never unlikely
+am pm
 """
 _NO_UNIT = frozenset(_NO_UNIT_WORDS.split())
 _TOKEN = re.compile(rf"(?P<word>[A-Za-z]+|[°¢{CURRENCY}])|\^ ?(?:\{{ ?[0-9] ?\}}|[0-9])|/")

@@ -1,0 +1,243 @@
+r"""Tokens of an answer: one pass of one pattern over LaTeX, plain text, sympy style and Unicode.
+
+A token is a plain tuple ``(kind, text, at, spaced)``: what it is, its one spelling, where it starts (in characters),
+and whether space stands before it. Kinds: "number" (digits without thousands marks), "name" (one letter, a Greek
+letter, or upper-case letters such as ``AB``), "constant" (``pi``, ``infinity``), "function", "set", "begin" and
+"end" (of an environment), "text" (words of a ``\text``), "prose" (bare words), "join" ("and", "or"), "mark"
+(everything else, as its spelling in the tables of `rewardkit_math.formulas.vocabulary`), and "stop" at the end.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+from rewardkit_math.formulas.vocabulary import (
+    ALIGNED,
+    COMMANDS,
+    DIFFERENTIALS,
+    IGNORED,
+    TEXT_FUNCTIONS,
+    UNICODE,
+    WORDS,
+    is_prose,
+    known_unit,
+)
+
+__all__ = ["MAX_CHARS", "Refusal", "Token", "Unparsed", "plain", "tokenize"]
+
+MAX_CHARS = 1000
+"""Longest text that is read, in characters."""
+
+Token: TypeAlias = tuple[str, str, int, bool]
+
+
+class Unparsed(NamedTuple):
+    """Why a text has no tree, and the character at which that showed."""
+
+    reason: str
+    at: int
+
+
+class Refusal(Exception):
+    """Raised inside the parser; `parse` returns it as `Unparsed`."""
+
+    def __init__(self, reason: str, at: int) -> None:
+        super().__init__(reason)
+        self.reason, self.at = reason, at
+
+
+# NFKC would turn 4² and 4₂ into 42, and 3½ into 31⁄2.
+_RAISED, _LOWERED = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿⁱ", "₀₁₂₃₄₅₆₇₈₉₋₊ₙᵢ"
+_LEVEL = str.maketrans(_RAISED + _LOWERED, "0123456789-+ni" * 2)
+_RAISED_RUN, _LOWERED_RUN = re.compile(f"[{_RAISED}]+"), re.compile(f"[{_LOWERED}]+")
+_MIXED_GLYPH = re.compile("(?<=[0-9])(?=[¼½¾⅐⅑⅒⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞⅟↉])")
+_GLYPH = re.compile("[¼½¾⅐⅑⅒⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞↉]")
+_UNICODE = str.maketrans(UNICODE)
+
+_FONTS = "text|textbf|textit|textrm|textnormal|textsf|texttt|mathrm|mathit|mathsf|mbox|hbox|operatorname|rm"
+_TOKEN = re.compile(
+    rf"""
+    (?P<space>(?:[\s~]|\\[,;:>!\s]|\\(?:quad|qquad|enspace|thinspace|medspace|thickspace|space)(?![A-Za-z]))+)
+  | (?P<number>
+        [0-9]+\.[0-9]*\\(?:overline|bar|dot)\s*(?:\{{\s*[0-9]+\s*\}}|[0-9])(?:[0-9]*\\dot\s*(?:\{{\s*[0-9]\s*\}}|[0-9]))?
+      | [0-9]+\.\([0-9]+\)
+      | (?<![_^0-9])[1-9][0-9]{{0,2}}(?:(?:\{{,\}}|,\ ?\\!\ ?|\\,|\\?\ |~)[0-9]{{3}})+(?![0-9])(?:\.[0-9]+)?
+      | [1-9][0-9]{{0,2}}(?:,[0-9]{{3}})+(?!,?[0-9])(?:\.[0-9]+)?
+      | (?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]+(?![0-9A-Za-z^_]))?
+    )
+  | (?P<word>[A-Za-z]+)
+  | \\(?P<font>{_FONTS})(?:\*\s*|\s*)(?:\{{(?P<words>[^{{}}]*)\}}|(?<=\s)(?P<bare>[A-Za-z])(?![A-Za-z]))
+  | \\(?:mathbb|Bbb|mathbf)\s*(?:\{{\s*(?P<set>[RQZNC])\s*\}}|(?<=[\sb])(?P<bareset>[RQZNC])(?![A-Za-z]))
+  | \\(?P<edge>begin|end)\s*\{{\s*(?P<environment>[A-Za-z]+)\*?\s*\}}
+  | \\(?P<side>left|right|middle)\s*(?P<bar>\||\\vert(?![A-Za-z])|\.)
+  | (?P<mark>\\[A-Za-z]+|\\\\(?:\s*\[\s*-?[0-9.]+\s*[a-z]{{2}}\s*\])?|\\.|\*\*|[<>!=:]=|=<|<>|\+/?-|\.\.\.|.)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_ESCAPED_TWICE = re.compile(r"\\\\(?:begin|(?=[a-zA-Z])(?!.*\\begin))", re.DOTALL)
+_DOLLAR = re.compile(r"(?<!\\)\$")
+_POWER_OF_TEN = re.compile(r"[\s~]*10[\s~]*\^")
+_OPENING, _CLOSING = frozenset({"(", "[", "\\{"}), frozenset({")", "]", "\\}"})
+_PLAIN_TEXT = re.compile(r"[A-Za-z][A-Za-z~ .,;'/-]*\Z")
+_GROUP_MARK = re.compile(r"\{,\}|,? ?\\! ?|\\[, ]|[ ~]")
+_PADDING = " ~\\,;.:!"
+_BARS = {"left": "|(", "right": ")|", "middle": "\\mid"}
+_SCIENTIFIC = re.compile(r"(?!1e)[0-9]+e[+-]")
+
+
+def tokenize(text: str, end: int | None = None) -> list[Token]:
+    r"""Cut a text into tokens.
+
+    Args:
+        text: At most `MAX_CHARS` characters.
+        end: Where to stop, in characters; by default the end of the text.
+
+    Raises:
+        Refusal: The text has a character or a number that is not read.
+
+    Example:
+        >>> [token[:2] for token in tokenize(r"\dfrac{1{,}234}{xy}")]
+        ... # doctest: +NORMALIZE_WHITESPACE
+        [('mark', '\\frac'), ('mark', '{'), ('number', '1234'), ('mark', '}'), ('mark', '{'), ('name', 'x'),
+         ('name', 'y'), ('mark', '}'), ('stop', '')]
+    """
+    scanner = _Scanner(text)
+    scanner.scan(0, len(text) if end is None else end)
+    scanner.tokens.append(("stop", "", len(text) if end is None else end, True))
+    return scanner.tokens
+
+
+def plain(text: str) -> str:
+    """Return the text in ASCII, its backslashes written once."""
+    if not text.isascii():
+        text = _ascii(text)
+    return text.replace("\\\\", "\\") if "\\\\" in text and _ESCAPED_TWICE.search(text) else text
+
+
+def _ascii(text: str) -> str:
+    text = _RAISED_RUN.sub(lambda m: f"^{{{m[0].translate(_LEVEL)}}}", text)
+    text = _LOWERED_RUN.sub(lambda m: f"_{{{m[0].translate(_LEVEL)}}}", text)
+    text = _GLYPH.sub(_spelled_fraction, _MIXED_GLYPH.sub(" ", text)).translate(_UNICODE)
+    return unicodedata.normalize("NFKC", text).translate(_UNICODE)
+
+
+def _spelled_fraction(match: re.Match[str]) -> str:
+    top, _, bottom = unicodedata.normalize("NFKC", match[0]).partition("⁄")
+    return f"\\frac{{{top}}}{{{bottom}}}"
+
+
+class _Scanner:
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.tokens: list[Token] = []
+        self.spaced = True
+        self.brackets = 0
+        self.environments: list[str] = []
+        self.is_delimited = len(_DOLLAR.findall(text)) % 2 == 0
+
+    def scan(self, start: int, end: int) -> None:
+        for match in _TOKEN.finditer(self.text, start, end):
+            if match.lastgroup == "space":
+                self.spaced = True
+            else:
+                _READERS[match.lastgroup or ""](self, match)
+
+    def add(self, kind: str, text: str, at: int) -> None:
+        self.tokens.append((kind, text, at, self.spaced))
+        self.spaced = False
+
+    def number(self, match: re.Match[str]) -> None:
+        digits, at = match[0], match.start()
+        if digits.isdigit():
+            self.add("number", digits, at)
+        elif self.brackets and "," in digits and "{" not in digits and "\\" not in digits:
+            # Inside brackets a comma always separates: (100,200) is a pair.
+            for piece in re.finditer(r"[0-9.]+|,", digits):
+                self.add("mark" if piece[0] == "," else "number", piece[0], at + piece.start())
+        elif _SCIENTIFIC.match(digits):
+            raise Refusal(f"{digits} is a power of ten or a product", at)
+        else:
+            repeats = "\\" in digits and digits.rstrip("0123456789})").endswith(("{", "overline", "bar", "dot"))
+            self.add("number", digits if repeats or "(" in digits else _GROUP_MARK.sub("", digits), at)
+
+    def word(self, match: re.Match[str]) -> None:
+        word, at = match[0], match.start()
+        before = self.tokens[-1] if self.tokens else ("stop", "", 0, True)
+        if word in WORDS:
+            self.add(*WORDS[word], at)
+        elif word == "x" and before[0] == "number" and _POWER_OF_TEN.match(self.text, match.end()):
+            self.add("mark", "*", at)
+        elif before[0] == "number" and known_unit(word, self.spaced):
+            self.add("text", word, at)
+        elif is_prose(word):
+            self.prose(word, at)
+        elif word in DIFFERENTIALS or (len(word) > 1 and word.isupper()):
+            self.add("name", word, at)
+        else:
+            for shift, letter in enumerate(word):
+                self.add("name", letter, at + shift)
+
+    def prose(self, word: str, at: int) -> None:
+        """Add a word; ``sinx`` and ``lnx`` are a function and its argument."""
+        if len(word) in (3, 4) and word[:-1] in WORDS and WORDS[word[:-1]][0] == "function":
+            self.add(*WORDS[word[:-1]], at)
+            self.add("name", word[-1], at + len(word) - 1)
+        else:
+            self.add("prose", word, at)
+
+    def font(self, match: re.Match[str]) -> None:
+        words = match["words"] if match["bare"] is None else match["bare"]
+        plain_words = words.strip(_PADDING)
+        if plain_words.lower() in ("and", "or"):
+            self.add("join", plain_words.lower(), match.start())
+        elif plain_words in TEXT_FUNCTIONS:
+            self.add("function", TEXT_FUNCTIONS[plain_words], match.start())
+        elif _PLAIN_TEXT.match(plain_words):
+            self.add("text", " ".join(plain_words.replace("~", " ").split()), match.start())
+        else:
+            self.spaced = True
+            self.scan(*match.span("words"))
+            self.spaced = True
+
+    def set(self, match: re.Match[str]) -> None:
+        self.add("set", match["set"] or match["bareset"], match.start())
+
+    def environment(self, match: re.Match[str]) -> None:
+        name = match["environment"]
+        if match["edge"] == "begin":
+            self.environments.append(name)
+        elif not self.environments or self.environments.pop() != name:
+            raise Refusal(f"\\end{{{name}}} without its \\begin", match.start())
+        self.add(match["edge"], name, match.start())
+
+    def bar(self, match: re.Match[str]) -> None:
+        if match["bar"] != ".":
+            self.add("mark", _BARS[match["side"]], match.start())
+
+    def mark(self, match: re.Match[str]) -> None:
+        text, at = match[0], match.start()
+        if text in IGNORED or (text == "$" and self.is_delimited):
+            self.spaced = True
+        elif text == "&" and self.environments and self.environments[-1] in ALIGNED:
+            self.spaced = True
+        elif text in COMMANDS:
+            self.add(*COMMANDS[text], at)
+        else:
+            self.add("mark", "\\\\" if text.startswith("\\\\") else text, at)
+        self.brackets += (text in _OPENING) - (text in _CLOSING)
+
+
+_READERS: dict[str, Callable[[_Scanner, re.Match[str]], None]] = {
+    "number": _Scanner.number,
+    "word": _Scanner.word,
+    "words": _Scanner.font,
+    "bare": _Scanner.font,
+    "set": _Scanner.set,
+    "bareset": _Scanner.set,
+    "environment": _Scanner.environment,
+    "bar": _Scanner.bar,
+    "mark": _Scanner.mark,
+}

@@ -1,0 +1,108 @@
+"""Walk through trees, measure them, rebuild them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from hashlib import blake2b
+from typing import Any, get_args
+
+from rewardkit_math.formulas.tree import Symbol, Tree
+
+__all__ = ["MAX_DEPTH", "MAX_SIZE", "children", "fingerprint", "free_symbols", "too_large", "rebuilt", "substituted", "walk"]
+
+MAX_DEPTH = 100
+"""Deepest tree that is compared: recursion over a tree never goes deeper."""
+MAX_SIZE = 4_000
+"""Most nodes of a tree that is compared."""
+
+_TREES = get_args(Tree)
+
+
+def children(tree: Tree) -> Iterator[Tree]:
+    """Yield the trees directly below, in the order of the fields."""
+    for name in tree.__slots__:
+        yield from _held(getattr(tree, name))
+
+
+def _held(value: Any) -> Iterator[Tree]:
+    if isinstance(value, tuple):
+        for item in value:
+            yield from _held(item)
+    elif isinstance(value, _TREES):
+        yield value
+
+
+def walk(tree: Tree) -> Iterator[Tree]:
+    """Yield the tree and all below it, without recursion.
+
+    >>> from rewardkit_math.formulas.tree import Negate
+    >>> [type(node).__name__ for node in walk(Negate(Symbol("x")))]
+    ['Negate', 'Symbol']
+    """
+    pending = [tree]
+    while pending:
+        node = pending.pop()
+        yield node
+        pending.extend(children(node))
+
+
+def too_large(tree: Tree) -> bool:
+    """Tell whether a tree is deeper than `MAX_DEPTH` or has more than `MAX_SIZE` nodes."""
+    level, size = [tree], 0
+    for _ in range(MAX_DEPTH):
+        size += len(level)
+        if not level or size > MAX_SIZE:
+            break
+        level = [child for node in level for child in children(node)]
+    return bool(level) or size > MAX_SIZE
+
+
+def free_symbols(tree: Tree) -> set[str]:
+    """Return the names of all symbols, bound ones included.
+
+    >>> from rewardkit_math.formulas.tree import Add
+    >>> sorted(free_symbols(Add((Symbol("x"), Symbol("y"), Symbol("x")))))
+    ['x', 'y']
+    """
+    return {node.name for node in walk(tree) if isinstance(node, Symbol)}
+
+
+def rebuilt(tree: Tree, change: Callable[[Tree], Tree]) -> Tree:
+    """Return the tree with every tree directly below replaced by ``change`` of it."""
+    return type(tree)(*(_changed(getattr(tree, name), change) for name in tree.__slots__))
+
+
+def _changed(value: Any, change: Callable[[Tree], Tree]) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_changed(item, change) for item in value)
+    return change(value) if isinstance(value, _TREES) else value
+
+
+def substituted(tree: Tree, values: dict[str, Tree]) -> Tree:
+    """Return the tree with symbols replaced.
+
+    >>> substituted(Symbol("x"), {"x": Symbol("y")})
+    Symbol(name='y')
+    """
+    if isinstance(tree, Symbol):
+        return values.get(tree.name, tree)
+    return rebuilt(tree, lambda child: substituted(child, values))
+
+
+def fingerprint(tree: Tree) -> bytes:
+    """Return a digest of what the tree says, the same on every machine."""
+    digest = blake2b(digest_size=16)
+    for node in walk(tree):
+        digest.update(f"{type(node).__name__}{sum(1 for _ in children(node))}(".encode())
+        for name in node.__slots__:
+            digest.update(_scalar(getattr(node, name)).encode(errors="surrogatepass"))
+    return digest.digest()
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, Fraction):
+        return f"{value.numerator:x}/{value.denominator:x};"
+    if isinstance(value, tuple):
+        return "".join(_scalar(item) for item in value)
+    return "" if isinstance(value, _TREES) else f"{value};"

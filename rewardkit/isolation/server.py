@@ -1,0 +1,138 @@
+"""The pool's side of the forkserver: start it, command it, hear from it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from rewardkit.isolation import forkserver
+from rewardkit.isolation.forkserver import COMMAND, LENGTH, frame
+from rewardkit.isolation.outcome import PoolError
+
+__all__ = ["Forkserver", "Settings"]
+
+_CLOSING_SECONDS = 2.0
+
+
+class Settings(NamedTuple):
+    """The settings of a pool, resolved; see `WorkerPool`."""
+
+    function: str
+    workers: int
+    cpu_seconds: float
+    wall_factor: float
+    memory_bytes: int
+    spares: int
+    retries: int
+    max_tasks: int
+    frame_bytes: int
+
+
+class Forkserver:
+    """A forkserver process of one pool.
+
+    The thread that creates it must live as long as it does: the kernel ties the two together.
+
+    Attributes:
+        ready: Whether it has imported the function.
+        started: When it was created.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        if not sys.executable:
+            raise PoolError("workers need a Python interpreter to start, but sys.executable is empty")
+        self.ready = False
+        self.started = time.monotonic()
+        self.control, far = socket.socketpair()
+        script = [sys.executable, "-P", forkserver.__file__, str(far.fileno()), str(os.getpid())]
+        with far:
+            self._process = subprocess.Popen(
+                script,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=[far.fileno()],
+                start_new_session=True,  # a Ctrl-C in the terminal is for the parent
+            )
+        limits = {name: getattr(settings, name) for name in forkserver.Limits._fields}
+        config = {"path": sys.path, "function": settings.function, "limits": limits}
+        self._send(frame(json.dumps(config).encode()))
+        self.control.setblocking(False)
+        self._received = bytearray()
+
+    def fork(self, number: int, descriptors: tuple[int, int]) -> None:
+        """Ask for a worker that gets these descriptors."""
+        with contextlib.suppress(OSError):  # a forkserver that has gone is found out by its closed channel
+            socket.send_fds(self.control, [COMMAND.pack(b"F", number)], descriptors)
+
+    def kill(self, number: int) -> None:
+        """Ask for the death of a worker."""
+        self._send(COMMAND.pack(b"K", number))
+
+    def _send(self, message: bytes) -> None:
+        with contextlib.suppress(OSError):
+            self.control.sendall(message)
+
+    def notes(self) -> Iterator[list[Any]]:
+        """Yield what it has said. Ends with EOFError when it has gone."""
+        while True:
+            try:
+                piece = self.control.recv(1 << 16)
+            except BlockingIOError:
+                return
+            except OSError:
+                raise EOFError from None
+            if not piece:
+                raise EOFError
+            self._received += piece
+            yield from self._complete()
+
+    def _complete(self) -> Iterator[list[Any]]:
+        while len(self._received) >= LENGTH.size:
+            (size,) = LENGTH.unpack_from(self._received)
+            if len(self._received) < LENGTH.size + size:
+                return
+            note = json.loads(self._received[LENGTH.size : LENGTH.size + size])
+            del self._received[: LENGTH.size + size]
+            yield note
+
+    def close(self) -> str:
+        """End it and every worker; return in words how it ended."""
+        self.control.close()  # which it hears, and kills its workers
+        try:
+            code = self._process.wait(_CLOSING_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
+        return death(code)
+
+    def kill_now(self) -> str:
+        """End it at once; the kernel ends its workers."""
+        self._process.kill()
+        return self.close()
+
+    def forget(self) -> None:
+        """Let go of it in a forked child, to whom it does not belong."""
+        self.control.close()
+        self._process.returncode = 0  # or its destructor would warn of a process still running
+
+
+def death(exit_code: int) -> str:
+    """Say in words how a process ended.
+
+    >>> death(-9), death(3)
+    ('was killed by SIGKILL', 'exited with status 3')
+    """
+    if exit_code >= 0:
+        return f"exited with status {exit_code}"
+    with contextlib.suppress(ValueError):
+        return f"was killed by {signal.Signals(-exit_code).name}"
+    return f"was killed by signal {-exit_code}"
