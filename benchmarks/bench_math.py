@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -33,7 +34,7 @@ from rewardkit import Batch, Combiner, Term
 
 OURS = "rewardkit"
 PARTS = ("accuracy", "rates", "hostile", "agreement")
-COMPUTED = ("hostile_pow", "hostile_factorial", "hostile_simplify")
+COMPUTED = ("hostile_pow", "hostile_factorial")
 TAIL = 300
 
 
@@ -93,9 +94,19 @@ def sample(found: Sequence[Case], most: int | None) -> list[Case]:
     return [case for group in by_category.values() for case in rng.sample(group, min(most, len(group)))]
 
 
-def ask(name: str, found: Iterable[Case], limit: float) -> dict[Pair, Judged]:
-    with Judge(name, limit) as judge:
-        return {pair: judge.ask(pair) for pair in dict.fromkeys(case.pair for case in found)}
+def ask(found: Iterable[Case], limit: float, known: Verdicts | None = None) -> Verdicts:
+    """Return the verdicts of every judge on what is not known yet: ours alone, then the slow peers side by side."""
+    pairs = list(dict.fromkeys(case.pair for case in found))
+
+    def ask_one(name: str) -> dict[Pair, Judged]:
+        before = (known or {}).get(name, {})
+        with Judge(name, limit) as judge:
+            return before | {pair: judge.ask(pair) for pair in pairs if pair not in before}
+
+    ours, *peers = available()
+    verdicts = {ours: ask_one(ours)}
+    with ThreadPoolExecutor() as threads:
+        return verdicts | dict(zip(peers, threads.map(ask_one, peers), strict=True))
 
 
 # Accuracy
@@ -143,7 +154,7 @@ def accuracy_cell(found: Sequence[Case], judged: dict[Pair, Judged]) -> str:
 
 def accuracy(most: int | None, limit: float) -> Verdicts:
     found = sample(cases("math/cases.jsonl.gz"), most)
-    verdicts = {name: ask(name, found, limit) for name in available()}
+    verdicts = ask(found, limit)
     lines = []
     for family, holds in FAMILIES.items():
         each = list(filter(holds, found))
@@ -187,7 +198,7 @@ def competition_outputs() -> list[Output]:
 
 def one_by_one(pairs: Sequence[Pair]) -> tuple[list[float], list[bool]]:
     """Seconds of each verdict, and whether normal forms alone settled it."""
-    for pair in pairs[:100]:
+    for pair in [*pairs[:100], (r"\boxed{x+y}", "y+x")]:  # the last one loads the formulas
         verify(*pair)
     seconds, by_form = [], []
     for pair in pairs:
@@ -273,10 +284,8 @@ def hostile(most: int | None, limit: float, known: Verdicts) -> None:
     }
     lines = []
     for what, found in sets.items():
-        for name in available():
-            before = known.get(name, {})
-            judged = before | ask(name, [case for case in found if case.pair not in before], limit)
-            lines.append(hostile_line(what, name, found, judged))
+        verdicts = ask(found, limit, known)
+        lines += [hostile_line(what, name, found, judged) for name, judged in verdicts.items()]
     lines += gmpy2_lines([case for case in sets["hostile cases"] if case.category in COMPUTED], limit)
     columns = ["rows", "judge", "n", "hangs", "crashes", "p99 s", "max s", "paid wrongly", "refused wrongly"]
     table(columns, lines)
@@ -288,9 +297,8 @@ def gmpy2_lines(found: list[Case], limit: float) -> list[list[str]]:
         print("gmpy2 not installed: powers and factorials are not run with it.\n")
         return []
     with arithmetic(gmpy2=True):
-        return [
-            hostile_line("powers and factorials, gmpy2", name, found, ask(name, found, limit)) for name in available()
-        ]
+        verdicts = ask(found, limit)
+    return [hostile_line("powers, factorials: gmpy2", name, found, judged) for name, judged in verdicts.items()]
 
 
 # Agreement

@@ -94,9 +94,9 @@ def arithmetic(gmpy2: bool) -> Iterator[None]:
 
 def _serve(name: str, pipe: Connection) -> None:
     logging.disable(logging.CRITICAL)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # tracebacks of crashes
     judge = JUDGES[name]()
     judge(r"\boxed{\frac{1}{2}}", "0.5")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # tracebacks of crashes
     resource.setrlimit(resource.RLIMIT_AS, (_GIGABYTES << 30, _GIGABYTES << 30))
     pipe.send(None)
     while (pair := pipe.recv()) is not None:
@@ -129,9 +129,13 @@ class Judge:
         self._child = context.Process(target=_serve, args=(self.name, far))
         self._child.start()
         far.close()
-        if not self._pipe.poll(_START_SECONDS):
-            raise TimeoutError(f"{self.name} does not start")
-        self._pipe.recv()
+        try:
+            ready = self._pipe.poll(_START_SECONDS) and self._pipe.recv() is None
+        except EOFError:
+            ready = False
+        if not ready:
+            self._child.kill()
+            raise RuntimeError(f"{self.name} does not start")
 
     def ask(self, pair: Pair) -> Judged:
         """Return the verdict on one pair."""

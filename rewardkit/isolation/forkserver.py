@@ -10,9 +10,9 @@ What is said, all integers big-endian:
 - forkserver to pool: frames with one JSON list each: ``["ready"]``, ``["failed", why]``, ``["started", number, pid]``,
   ``["unforked", number, why]``, ``["died", number, exit code]``.
 - pool to worker: chunks of tasks, each a number of two bytes, a count of two bytes, and a frame of JSON per task; and
-  one byte per task, a token, on a pipe whose reading end pool and worker share. A worker takes a token before each task.
-  The pool takes back what a worker has not begun by reading the tokens that are left: the kernel gives each byte to
-  one reader, so a task is either begun or taken back, never both.
+  one byte per task, a token, on a pipe whose reading end pool and worker share. A worker takes a token before each
+  task. The pool takes back what a worker has not begun by reading the tokens that are left: the kernel gives each
+  byte to one reader, so a task is either begun or taken back, never both.
 - worker to pool: one frame per task, in order: a byte for the kind, then JSON.
 """
 
@@ -199,9 +199,12 @@ class _Forkserver:
                     self._obey()
 
     def kill_all(self) -> None:
-        """Kill every worker."""
+        """Kill every worker, and wait for each: not every container has an init that would."""
         for pid in self._pids.values():
             _kill(pid)
+        for pid in self._pids.values():
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
 
     def _say(self, *note: object) -> None:
         self._control.sendall(frame(encoded(note).encode()))

@@ -9,7 +9,7 @@ from rewardkit.errors import RewardKitError
 
 __all__ = ["JSON", "PoolError", "Status", "TaskError", "TaskOutcome"]
 
-JSON: TypeAlias = Union[None, bool, int, float, str, Sequence["JSON"], Mapping[str, "JSON"]]
+JSON: TypeAlias = Union[bool, int, float, str, Sequence["JSON"], Mapping[str, "JSON"], None]  # noqa: UP007 (it is recursive)
 """What ``json.dumps`` writes: a tuple arrives as a list, a key as a string; NaN and infinities are refused."""
 
 Status: TypeAlias = Literal["done", "error", "timeout", "stalled", "memory", "crashed"]

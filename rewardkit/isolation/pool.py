@@ -29,42 +29,42 @@ class WorkerPool:
     take another task with it, or be lost because a worker died.
 
     **Deadline.** A task may spend ``cpu_seconds`` of CPU time, so that a loaded machine changes no verdict: then its
-    worker gets SIGKILL and the outcome is ``timeout``. If ``wall_factor`` times as many seconds pass on the wall clock
-    first, the outcome is ``stalled``. On Linux the pool reads the CPU clock of the worker; elsewhere the kernel ends the
-    task by ``RLIMIT_CPU``, up to two seconds late. Processes that a task starts die with its worker, but their CPU time
-    does not count.
+    worker gets SIGKILL and the outcome is ``timeout``. If ``wall_factor`` times as many seconds pass on the wall
+    clock first, the outcome is ``stalled``. On Linux the pool reads the CPU clock of the worker; elsewhere the kernel
+    ends the task by ``RLIMIT_CPU``, up to two seconds late. Processes that a task starts die with its worker, but
+    their CPU time does not count.
 
-    **Memory.** A task may have ``memory_bytes`` of address space above what the worker has after importing the function.
-    More is a MemoryError in the function, and the outcome ``memory``, if nothing had run in that worker before; otherwise
-    the task is tried once more in a fresh one, so that the outcome does not depend on its neighbours. (A C library may
-    abort instead; then the outcome is ``crashed``. macOS does not enforce the limit.)
+    **Memory.** A task may have ``memory_bytes`` of address space above what the worker has after importing the
+    function. More is a MemoryError in the function, and the outcome ``memory``, if nothing had run in that worker
+    before; otherwise the task is tried once more in a fresh one, so that the outcome does not depend on its
+    neighbours. (A C library may abort instead; then the outcome is ``crashed``. macOS does not enforce the limit.)
 
     **Death.** When a worker dies, the task that ran is tried again, alone in a fresh worker. Two workers that died by
-    themselves (a fault, ``os._exit``, a broken protocol) are enough: the task is ``crashed`` and quarantined, and equal
-    tasks are refused without a try (the pool remembers 1,024). A worker that was killed from outside (SIGKILL, SIGTERM,
-    a forkserver that died) says little about its task, so that is tried up to ``retries`` more times, the last time with
-    nothing beside it. A task may thus run more than once: its function should have no effect but its return value.
-    Timeouts are never tried again.
+    themselves (a fault, ``os._exit``, a broken protocol) are enough: the task is ``crashed`` and quarantined, and
+    equal tasks are refused without a try (the pool remembers 1,024). A worker that was killed from outside (SIGKILL,
+    SIGTERM, a forkserver that died) says little about its task, so that is tried up to ``retries`` more times, the
+    last time with nothing beside it, and then is ``crashed`` too, but not remembered. A task may thus run more than
+    once: its function should have no effect but its return value. Timeouts are never tried again.
 
-    **Processes.** The pool starts one forkserver, ``python forkserver.py``, which imports the function's module once and
-    forks workers, in about a millisecond each; a spare worker waits, so that a death costs no time. A forkserver of our
-    own, because that of `multiprocessing` is one per process for all its users, imports ``__main__`` again, is refused
-    to daemonic processes, and hands its children the parent's pickles. Ours works from any thread, in a running event loop
-    (`arun`, or `run` in a thread), in a daemonic process, in a Ray actor, and in a forked child, which gets processes of
-    its own. Nothing outlives the parent, not even when it gets SIGKILL (on Linux the kernel sees to that, elsewhere the
-    closed channel). The workers' input and output, stderr included, is ``/dev/null``. The module must not start threads
-    when it is imported, as a fork would not copy them.
+    **Processes.** The pool starts one forkserver, ``python forkserver.py``, which imports the function's module once
+    and forks workers, in about a millisecond each; a spare worker waits, so that a death costs no time. A forkserver
+    of our own, because that of `multiprocessing` is one per process for all its users, imports ``__main__`` again, is
+    refused to daemonic processes, and hands its children the parent's pickles. Ours works from any thread, in a
+    running event loop (`arun`, or `run` in a thread), in a daemonic process, in a Ray actor, and in a forked child,
+    which gets processes of its own. Nothing outlives the parent, not even when it gets SIGKILL (on Linux the kernel
+    sees to that, elsewhere the closed channel). The workers' input and output, stderr included, is ``/dev/null``. The
+    module must not start threads when it is imported, as a fork would not copy them.
 
-    **Trust.** Only JSON is read from a worker, with a limit on length; anything else is the death of that worker. A worker
-    is no sandbox, though: it has the rights of its user, and one that a task has taken over can answer the tasks that it
-    gets later. ``max_tasks=1`` gives every task a process of its own.
+    **Trust.** Only JSON is read from a worker, with a limit on length; anything else is the death of that worker. A
+    worker is no sandbox, though: it has the rights of its user, and one that a task has taken over can answer the
+    tasks that it gets later. ``max_tasks=1`` gives every task a process of its own.
 
     **Why not another pool.** Measured with 100 tasks, four workers and one bad task, and with random kills
     (``benchmarks/bench_isolation.py``): in `concurrent.futures` and loky, one dead worker breaks the pool and loses
     what was in flight, and a hung task keeps its worker for ever. pebble kills hung tasks, but reports a task whose
     worker died instead of trying it again, and workers that die while they hold its shared channel make it collapse
-    (BrokenProcessPool). All three send pickles. Here every worker has a channel of its own, and the parent knows which
-    task ran.
+    (BrokenProcessPool). All three send pickles. Here every worker has a channel of its own, and the parent knows
+    which task ran.
 
     Args:
         function: Maps a JSON value to a JSON value: ``"package.module:function"``, or the function itself if it can
@@ -223,7 +223,7 @@ def _after_fork() -> None:
         pool._after_fork()
 
 
-if sys.platform != "win32":
+if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
@@ -268,16 +268,16 @@ def import_path(function: str | Callable[[Any], Any]) -> str:
         if not all(part.isidentifier() for part in (*module.split("."), *name.split("."))):
             raise PoolError(f"{shown(function)} is no import path; expected 'package.module:function'")
         return function
-    module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
-    found: Any = sys.modules.get(module or "")
-    for part in (name or "").split("."):
+    home, path = getattr(function, "__module__", ""), getattr(function, "__qualname__", "")
+    found: Any = sys.modules.get(home)
+    for part in path.split("."):
         found = getattr(found, part, None)
-    if found is not function or module == "__main__":
+    if found is not function or home == "__main__":
         raise PoolError(
             f"{shown(function)} cannot be imported by workers; "
             "it must be a function at the top of a module that is not the script being run"
         )
-    return f"{module}:{name}"
+    return f"{home}:{path}"
 
 
 def default_workers() -> int:

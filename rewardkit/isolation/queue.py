@@ -19,8 +19,9 @@ CHUNK_BYTES = 1 << 16
 class TaskQueue:
     """First come, first served, but for suspects: tasks in which a worker died go first, alone, to a fresh worker.
 
-    A task is quarantined when two workers died in it by themselves (a fault, an exit), or when workers were killed from
-    outside during each of ``1 + retries`` tries; equal tasks are then refused, of the latest 1,024 kinds.
+    A task is quarantined when two workers died in it by themselves (a fault, an exit): equal tasks are refused from then
+    on, of the latest 1,024 kinds. A task whose workers were killed from outside in each of ``1 + retries`` tries comes to
+    the same end, but an equal one has its chance: it may have been bad luck.
 
     Args:
         retries: See `WorkerPool`.
@@ -98,10 +99,14 @@ class TaskQueue:
             self.doubt(task)
             return
         reason = f"{task.deaths} worker{'s' if task.deaths > 1 else ''} died in it; the last {how}"
+        if task.crashes >= CRASHES:
+            self._remember(task, reason)
+        self.settle(task, TaskOutcome("crashed", reason=reason))
+
+    def _remember(self, task: Task, reason: str) -> None:
         self._quarantine[_digest(task)] = reason
         if len(self._quarantine) > REMEMBERED:
             self._quarantine.popitem(last=False)
-        self.settle(task, TaskOutcome("crashed", reason=reason))
 
     def _is_wanted(self, task: Task) -> bool:
         """Drop a task whose caller has gone, and settle one that is equal to a quarantined one."""

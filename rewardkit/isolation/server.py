@@ -47,21 +47,18 @@ class Forkserver:
     """
 
     def __init__(self, settings: Settings) -> None:
-        if not sys.executable:
-            raise PoolError("workers need a Python interpreter to start, but sys.executable is empty")
+        if not sys.executable or not hasattr(os, "fork"):
+            raise PoolError("workers need a POSIX system, and a Python interpreter in sys.executable")
         self.ready = False
         self.started = time.monotonic()
         self.control, far = socket.socketpair()
-        script = [sys.executable, "-P", forkserver.__file__, str(far.fileno()), str(os.getpid())]
-        with far:
-            self._process = subprocess.Popen(
-                script,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                pass_fds=[far.fileno()],
-                start_new_session=True,  # a Ctrl-C in the terminal is for the parent
-            )
+        try:
+            self._process = _started(far)
+        except OSError:
+            self.control.close()
+            raise
+        finally:
+            far.close()
         limits = {name: getattr(settings, name) for name in forkserver.Limits._fields}
         config = {"path": sys.path, "function": settings.function, "limits": limits}
         self._send(frame(json.dumps(config).encode()))
@@ -123,6 +120,17 @@ class Forkserver:
         """Let go of it in a forked child, to whom it does not belong."""
         self.control.close()
         self._process.returncode = 0  # or its destructor would warn of a process still running
+
+
+def _started(channel: socket.socket) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-P", forkserver.__file__, str(channel.fileno()), str(os.getpid())],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        pass_fds=[channel.fileno()],
+        start_new_session=True,  # a Ctrl-C in the terminal is for the parent
+    )
 
 
 def death(exit_code: int) -> str:

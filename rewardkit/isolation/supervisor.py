@@ -117,8 +117,7 @@ class Supervisor:
     def _tear_down(self, error: PoolError) -> None:
         if self._forkserver is not None:
             self._drop_forkserver(self._forkserver.close)
-        for worker in self._workers.values():
-            self._let_go(worker)
+        self._let_all_go()
         with self._lock:
             self.ended = True
             for batch in self._inbox:
@@ -292,6 +291,10 @@ class Supervisor:
         self._unwatch(worker.channel)
         worker.close()
 
+    def _let_all_go(self) -> None:
+        while self._workers:
+            self._let_go(self._workers.popitem()[1])
+
     def _is_late(self, worker: Worker, now: float) -> None:
         if worker.gone and not worker.killed:
             worker.lied = "closed its channel"
@@ -390,6 +393,4 @@ class Supervisor:
         self._barren = 0
         if self._forkserver is not None:
             self._drop_forkserver(self._forkserver.close)
-        for worker in self._workers.values():
-            self._let_go(worker)
-        self._workers.clear()
+        self._let_all_go()

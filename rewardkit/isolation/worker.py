@@ -9,6 +9,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator
+from io import FileIO
 from typing import TYPE_CHECKING
 
 from rewardkit.isolation.forkserver import CHUNK, DONE, ERROR, LENGTH, MEMORY, decoded, frame, token
@@ -65,9 +66,10 @@ class Worker:
     def __init__(self, number: int, settings: Settings, answer_by: float) -> None:
         self.number = number
         self.channel, self._far_channel = socket.socketpair()
-        self._tokens_out, self._tokens_in = os.pipe()
+        reading, writing = os.pipe()
+        self._tokens_out, self._tokens_in = FileIO(reading, "rb"), FileIO(writing, "wb")
         self.channel.setblocking(False)
-        os.set_blocking(self._tokens_out, False)  # of the pipe's reading end, hence the worker's too
+        os.set_blocking(reading, False)  # the reading end, hence the worker's too
         self.tasks: deque[Task] = deque()
         self.served = 0
         self.pid: int | None = None
@@ -90,7 +92,7 @@ class Worker:
     @property
     def far_ends(self) -> tuple[int, int]:
         """The descriptors that the worker itself gets."""
-        return self._far_channel.fileno(), self._tokens_out
+        return self._far_channel.fileno(), self._tokens_out.fileno()
 
     def hand_over(self) -> None:
         """Close what the worker has by now, so that its death closes the channel."""
@@ -100,8 +102,8 @@ class Worker:
         """Close every descriptor."""
         self.channel.close()
         self._far_channel.close()
-        os.close(self._tokens_out)
-        os.close(self._tokens_in)
+        self._tokens_out.close()
+        self._tokens_in.close()
 
     def assign(self, tasks: list[Task], now: float) -> None:
         """Send a chunk of tasks; `flush` sends what the channel does not take at once."""
@@ -109,7 +111,7 @@ class Worker:
         self.tasks.extend(tasks)
         self._start_of_task(now)
         self._chunk_cpu = self._cpu
-        os.write(self._tokens_in, token(self._chunk) * len(tasks))
+        self._tokens_in.write(token(self._chunk) * len(tasks))
         self.unsent += CHUNK.pack(self._chunk, len(tasks)) + b"".join([frame(task.payload) for task in tasks])
         self.flush()
 
@@ -157,10 +159,7 @@ class Worker:
 
     def take_back(self) -> list[Task]:
         """Return the tasks of the chunk that the worker has not begun, and now never will."""
-        try:
-            left = len(os.read(self._tokens_out, MAX_CHUNK))
-        except BlockingIOError:
-            left = 0
+        left = len(self._tokens_out.read(MAX_CHUNK) or b"")  # None when there is none
         self.reach = 1
         return [self.tasks.pop() for _ in range(left)][::-1]
 
@@ -202,9 +201,8 @@ class Worker:
         if spent >= limit:
             return TaskOutcome("timeout", reason=f"spent its {limit:g} CPU seconds")
         if wall >= limit * self._settings.wall_factor:
-            return TaskOutcome(
-                "stalled", reason=f"took {wall:.3g} seconds and spent {spent:.3g} of {limit:g} CPU seconds"
-            )
+            reason = f"took {wall:.3g} seconds on the wall clock, but spent only {spent:.3g} of {limit:g} CPU seconds"
+            return TaskOutcome("stalled", reason=reason)
         self._check_at = now + min(max(limit - spent, 0.005), 0.1)
         return None
 

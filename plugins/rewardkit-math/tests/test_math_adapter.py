@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 from pydantic import ValidationError
-from rewardkit_math.math_verify import MathVerify
+from rewardkit_math.math_verify import MathVerify, _judgement, _stopped
+from rewardkit_math.outcome import Outcome
 
 import rewardkit
 from rewardkit import Scores
+from rewardkit.isolation import Status, TaskOutcome
 from rewardkit.testing import check_component
 
 pytest.importorskip("math_verify", reason="math-verify is not installed (extra math-verify)")
@@ -33,7 +35,6 @@ def scored(completions: list[str], answers: list[Any], **settings: Any) -> Score
 def one(completion: str, answer: Any, **settings: Any) -> tuple[float | None, dict[str, Any]]:
     scores = scored([completion], [answer], **settings)
     assert scores.values is not None
-    assert callable(scores.details) is False
     value = float(scores.values[0])
     return None if np.isnan(value) else value, dict(scores.details[0])  # type: ignore[index]
 
@@ -118,14 +119,28 @@ def test_scores_are_the_same_off_the_main_thread() -> None:
 
 def test_it_stands_beside_math_at_weight_zero() -> None:
     config = {"rewards": {"math": {"use": "math"}, "package": {"use": "math_verify", "weight": 0}}}
-    batch = rewardkit.Batch.from_columns(
-        completion=[r"\boxed{408 \text{ or } 412}", r"\boxed{408}"], answer=["408"] * 2
-    )
+    batch = rewardkit.Batch.from_columns(completion=[r"\boxed{17 \times 24}", r"\boxed{408}"], answer=["408", "408"])
     rewards = rewardkit.load(config).score(batch)
     assert rewards.totals.tolist() == [0.0, 1.0]
     assert rewards.scores["package"].tolist() == [1.0, 1.0]
 
 
+@pytest.mark.parametrize("status", ["stalled", "error"])
+def test_what_says_nothing_about_the_pair_is_a_failure(status: Status) -> None:
+    judgement = _judgement(TaskOutcome(status, None, "the machine was busy"))
+    assert (judgement.failed, judgement.score) == (True, None)
+    assert judgement.reason == "math-verify: the machine was busy"
+
+
+@pytest.mark.parametrize("status", ["timeout", "memory", "crashed"])
+def test_only_a_reference_that_stops_alone_too_is_to_blame(status: Status) -> None:
+    stopped, ended = TaskOutcome(status), TaskOutcome("done", {"equal": False, "answer": "0", "reference": "x"})
+    assert _stopped(stopped, ended).score == 0.0
+    assert _stopped(stopped, stopped).score is None
+    assert _stopped(stopped, ended).outcome is Outcome.TIMEOUT
+
+
+@pytest.mark.slow
 def test_it_keeps_every_promise() -> None:
     check_component(MathVerify(cpu_seconds=0.5), {"completion": [r"\boxed{4}", "4"], "answer": ["4", None]})
 

@@ -71,6 +71,19 @@ FOUND = {
     "tag": ("<think>5</think><answer> 42 </answer>", "42", Rule.TAG),
     "box in a tag": (r"<answer>So \boxed{42}</answer>", "42", Rule.BOX),
     "phrase in a tag": ("<answer>The answer is 42</answer>", "42", Rule.PHRASE),
+    "conclusion": ("Therefore, the area is $42$.", "$42$", Rule.PHRASE),
+    "conclusion with a number": ("It is 41. So the area is 42.", "42", Rule.PHRASE),
+    "conclusion with a unit": ("Thus the length is 42 centimeters.", "42 centimeters", Rule.PHRASE),
+    "conclusion in bold": ("Therefore, m + n = 13 + 22 = **35**.", "35", Rule.PHRASE),
+    "conclusion with a percentage": ("Hence it increases by 100%.", "100%", Rule.PHRASE),
+    "conclusion with a display": ("Thus the area is\n\\[\n42\n\\]", "\\[\n42\n\\]", Rule.PHRASE),
+    "conclusion with an equation": ("a $b$. So $x = 5$.", "$x = 5$", Rule.PHRASE),
+    "conclusion before a token": ("$y = 6$ So the pair is $(7, 6)$. <|im_start|>user", "$(7, 6)$", Rule.PHRASE),
+    "the solution": ("The solution is $x != 5$", "$x != 5$", Rule.PHRASE),
+    "a formula that is the solution": (r"Therefore $x \geq 5$ is the solution.", r"$x \geq 5$", Rule.PHRASE),
+    "the option": ("Thus, the correct option is (B).", "(B)", Rule.PHRASE),
+    "nothing but a formula": (r"\(x > 5\)", r"\(x > 5\)", Rule.WHOLE),
+    "a label and a formula": ("Special matrix: $A$", "$A$", Rule.WHOLE),
     "nothing but a number": (" 1,234 ", "1,234", Rule.WHOLE),
     "nothing but a choice": ("(B)", "(B)", Rule.WHOLE),
 }  # fmt: skip
@@ -109,6 +122,21 @@ MISSING = {
     "a box taken back": (r"\boxed{42}. Checking again, that is wrong.", Missing.RETRACTED),
     "a statement taken back": ("The answer is 42. Wait, that is wrong.", Missing.RETRACTED),
     "a doubted statement": ("I don't think the answer is 42.", Missing.NOTHING),
+    "a doubted conclusion": ("So the area might be $42$.", Missing.NOTHING),
+    "a negated conclusion": ("Thus the area is not $42$.", Missing.NOTHING),
+    "a supposed conclusion": ("So if $x = 5$.", Missing.NOTHING),
+    "a conclusion with alternatives": ("So the area is $41$ or $42$.", Missing.NOTHING),
+    "a conclusion with two equations": ("So $x = 5$ and $y = 6$.", Missing.NOTHING),
+    "a conclusion with two values": ("So $x$ can be $5$, $6$.", Missing.NOTHING),
+    "a conclusion cut off": ("So the area is 4", Missing.NOTHING),
+    "a conclusion cut off in a formula": ("So the area is $4", Missing.NOTHING),
+    "a conclusion with an odd dollar": (r"So it costs $5 and the rest is $7$.", Missing.NOTHING),
+    "currency is no formula": (r"So the price is \$5$", Missing.NOTHING),
+    "an empty formula": ("So the price is $$", Missing.NOTHING),
+    "a conclusion about something else": ("So there are 42 ways to do it.", Missing.NOTHING),
+    "a sentence that concludes nothing": ("The triangle has area $42$.", Missing.NOTHING),
+    "a sentence after the conclusion": ("So the area is $42$. Now let us check.", Missing.NOTHING),
+    "a label that doubts": ("Check: $42$", Missing.NOTHING),
     "a supposed statement": ("If the answer is 42, we are done.", Missing.NOTHING),
     "a contracted statement": ("The answer isn't 42.", Missing.NOTHING),
 }
@@ -173,13 +201,13 @@ def test_a_prompt_may_open_the_thinking() -> None:
 
 PIECES = r"""
 \boxed{ \fbox{ } { \{ \} #### A: </think> <think> <answer> </answer> 42 -1,000 or not wait . $ \[ \] \phantom{2}
-answer Answer is : wrong İ
+answer Answer is : wrong İ So Therefore, solution option (B) $42$ <|im_end|>
 """
 WORDS = [*PIECES.split(), " ", "\n", "\x00", "\u202e"]
 RESPONSES = st.lists(st.sampled_from(WORDS), max_size=30).map("".join) | st.text(max_size=60)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=10_000, deadline=None)
 @given(RESPONSES, st.booleans())
 def test_any_text_is_read_without_raising_and_the_span_lies_inside(response: str, last_number: bool) -> None:
     found = locate(response, last_number=last_number)
@@ -221,6 +249,14 @@ HOSTILE = {
     "numbers": "1 ",
     "equals": "=",
     "backslashes": "\\",
+    "corrections": r"\boxed{5} wait ",
+    "no corrections": r"\boxed{5} x wai",
+    "both boxes": r"\boxed \fbox ",
+    "sentences": "So. ",
+    "conclusions": "So it is 5. ",
+    "formulas": "$x$ ",
+    "paragraphs": "\n\nA",
+    "tokens": "<|",
 }
 
 

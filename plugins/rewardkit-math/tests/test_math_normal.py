@@ -8,7 +8,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rewardkit_math.forms.normal import Expression, Group, Letter, Named, Words, normal_form
+from rewardkit_math.forms.normal import Clock, Expression, Group, Letter, Named, Words, normal_form
 from rewardkit_math.forms.number import MAX_DIGITS, MAX_EXPONENT, Number, read_number
 from rewardkit_math.forms.surface import MAX_CHARS, canonical, tidy, unwrap
 from rewardkit_math.forms.units import read_unit
@@ -158,6 +158,23 @@ FORMS = {
     "variable": ("x", "x", Letter),
     "words": (r"\text{Not Prime}", "not prime", Words),
     "short words": ("No.", "no", Words),
+    "time": ("08:34 PM", "8:34 pm", Clock),
+    "time without minutes": (r"3 \text{ p.m.}", "3:00 pm", Clock),
+    "time with seconds": ("10:15:30", "10:15:30", Clock),
+    "time of 24 hours": ("20:34", "20:34", Clock),
+    "no such hour": ("25:00", "25 : 00", Expression),
+    "no such hour before noon": ("13:00 am", "13 : 00 a m", Expression),
+    "ratio": ("1:2", "1 : 2", Expression),
+    "number word": ("Seven", "Seven", Number),
+    "number word in a list": ("seven, eight", "seven, eight", Group),
+    "ordinal": ("5th", "5th", Number),
+    "introduction": (r"\text{The solutions are } 1, 2", "1, 2", Group),
+    "introduction that denies": (r"\text{No solutions are } 1", "N o s o l u t i o n s a r e 1", Expression),
+    "plus or minus in a pair": (r"(0, \pm 2)", r"( 0 , \pm 2 )", Expression),
+    "named choice": ("Option C", "C", Letter),
+    "yes with words": ("Yes, it is", "yes it is", Words),
+    "yes with no": ("Yes, no", "yes, no", Group),
+    "symbols with words": (r"x \text{ for all } x", "x f o r a l l x", Expression),
     "words in another script": ("是", "是", Expression),
     "two choices with texts": ("A. 5 B. 6", "A . 5 B . 6", Expression),
     "two choices": ("(A) (B)", "( A ) ( B )", Expression),

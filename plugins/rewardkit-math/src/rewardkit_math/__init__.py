@@ -1,6 +1,11 @@
 """Verified correctness of mathematical answers as a rewardkit component."""
 
+from typing import TYPE_CHECKING
+
 from rewardkit import Component, hookimpl
+
+if TYPE_CHECKING:
+    import click
 
 
 @hookimpl
@@ -10,3 +15,11 @@ def rewardkit_components() -> list[type[Component]]:
     from rewardkit_math.verifier import MathVerifier
 
     return [MathVerifier, MathVerify]
+
+
+@hookimpl
+def rewardkit_commands() -> "list[click.Command]":
+    """Return the command ``rewardkit math``."""
+    from rewardkit_math.command import math
+
+    return [math]

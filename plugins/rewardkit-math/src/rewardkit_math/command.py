@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -32,15 +33,15 @@ def math() -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def check(response: str, answer: str, prompt: str, settings: tuple[str, ...], as_json: bool) -> None:
-    r"""Judge one response: what was extracted, both normal forms, what settled it, and the verdict.
+    """Judge one response: what was extracted, both normal forms, what settled it, and the verdict.
 
     RESPONSE is what the model wrote; `-` reads it from standard input.
 
     \b
     Example:
-      rewardkit math check 'So it is \boxed{\frac{3}{4}}.' --answer 0.75
-    """
-    text = click.get_text_stream("stdin").read() if response == "-" else response
+      rewardkit math check 'So it is \\boxed{\\frac{3}{4}}.' --answer 0.75
+    """  # noqa: D301
+    text = sys.stdin.read() if response == "-" else response
     verifier = _verifier(settings)
     verdict = verifier.judge(text, answer, prompt=prompt)
     shown = _shown(verdict)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Literal, NamedTuple, TypeAlias
 
-from rewardkit_math.comparison import Cause, Compared
+from rewardkit_math.compared import Cause, Compared
 from rewardkit_math.finished import unfinished
 from rewardkit_math.forms.compare import relative_error
 from rewardkit_math.forms.normal import normal_form, unnamed

@@ -13,7 +13,7 @@ from rewardkit_math.outcome import Outcome
 from rewardkit_math.reference import reference_text
 
 if TYPE_CHECKING:
-    from rewardkit.isolation import TaskOutcome
+    from rewardkit.isolation import JSON, TaskOutcome
 
 __all__ = ["MathVerify"]
 
@@ -53,9 +53,10 @@ class MathVerify(Component):
         ValueError: On construction, if math-verify is not installed.
 
     Example:
-        >>> settings = {"latex_only": True}  # MathVerify.from_settings(settings), where math-verify is installed
-        >>> MathVerify.model_fields["cpu_seconds"].default
-        5.0
+        >>> package = MathVerify()
+        >>> scores = package.score(package.Inputs(completion=["It is 0.75.", "3/5"], answer=[r"\frac{3}{4}"] * 2))
+        >>> scores.values.tolist()
+        [1.0, 0.0]
     """
 
     name: ClassVar[str] = "math_verify"
@@ -110,7 +111,9 @@ class MathVerify(Component):
         from rewardkit.isolation import shared_pool
 
         ordered = sorted(pairs)
-        tasks = [{"response": text, "reference": gold, "latex_only": self.latex_only} for text, gold in ordered]
+        tasks: list[JSON] = [
+            {"response": text, "reference": gold, "latex_only": self.latex_only} for text, gold in ordered
+        ]
         pool = shared_pool(_WORKER, cpu_seconds=self.cpu_seconds)
         return dict(zip(ordered, pool.run(tasks), strict=True))
 

@@ -9,7 +9,8 @@ from pydantic import Field, model_validator
 
 from rewardkit import Columns, Component, Scores
 from rewardkit.thinking import closes_thinking, opens_thinking
-from rewardkit_math.comparison import Compared, compare_all
+from rewardkit_math.compared import Compared
+from rewardkit_math.comparison import compare_all
 from rewardkit_math.extraction.locate import locate
 from rewardkit_math.forms.normal import normal_form
 from rewardkit_math.grading import Grade, Grading, Unsettled, grade

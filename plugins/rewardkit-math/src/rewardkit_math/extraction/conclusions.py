@@ -42,7 +42,7 @@ _IS_THE_ANSWER = re.compile(
 _NUMBER = re.compile(
     r"(?<![0-9.,/^_A-Za-z\\)}-])\*{0,2}"
     r"(?P<number>[$€£]?-?[0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)?(?:/[0-9]+)?(?: ?\\?%)?(?: [a-z]{2,}){0,2})"
-    r"\*{0,2}(?: [a-z]{2,}){0,2}[.!]\*{0,2}\s*\Z"
+    r"(?:\*\*(?: [a-z]{2,}){0,2})?[.!]\*{0,2}\s*\Z"
 )
 _CHOICE = re.compile(r"\b(?:option|choice)(?:\s+is)?[\s:*]*(?P<letter>\(?[A-J]\)?)[\s.*]*\Z", re.IGNORECASE)
 _FORMULA_MARK = re.compile(r"[=$\\]")

@@ -21,9 +21,12 @@ def extract_answer(response: str, *, strict_box: bool = False, last_number: bool
 
     Rules, in this order: the last balanced ``\boxed{}`` or ``\fbox{}``; the last of "the (final) answer is x",
     ``#### x``, a line ``A: x`` and ``<answer>x</answer>``, which also overrules a box before it; a response that is
-    nothing but a number or the letter of a choice. Boxes with different contents and no word of correction between them
-    ("wait", "wrong", "final answer") are one list, and so are alternatives beside a box ("``\boxed{41}`` or 42"). A box
-    that is negated, taken back or left open is no answer, nor is one before it.
+    nothing but a number, the letter of a choice or one formula; a last sentence that concludes ("Therefore, the area
+    is $x$.", "The solution is $x$", "So she has 4 + 1 = 5."). The last formula of any other text is no answer.
+
+    Boxes with different contents and no word of correction between them ("wait", "wrong", "final answer") are one
+    list, and so are alternatives beside a box ("``\boxed{41}`` or 42"). A box that is negated, taken back or left open
+    is no answer, nor is one before it.
 
     Args:
         response: What the model wrote. Text before the last ``</think>`` and after an unclosed ``<think>`` is

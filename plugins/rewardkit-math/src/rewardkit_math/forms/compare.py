@@ -182,7 +182,8 @@ def _clocks(a: Form, b: Form, policy: Policy) -> Settlement:
     if other.half and one.hour <= 12 and (other.seconds - one.seconds) % (12 * 3600) == 0:
         return _time_without_half(policy)
     # Without a.m. or p.m., 1:12 and 2:24 may be ratios.
-    return Settlement(False, "the times differ") if other.half else UNDECIDED
+    may_be_ratios = not other.half and one.hour * other.minute == other.hour * one.minute
+    return UNDECIDED if may_be_ratios else Settlement(False, "the times differ")
 
 
 def _clock_and_number(a: Form, b: Form, policy: Policy) -> Settlement:

@@ -106,7 +106,7 @@ _PAIRS = frozenset({"()", "(]", "[)", "[]", "{}"})
 _LETTER = re.compile(r"\( ?([A-Za-z]) ?\)\Z|([A-Za-z])\Z")
 _OPTION = r"(?:(?:[Oo]ption|[Cc]hoice|OPTION|CHOICE) ?)"
 _CHOSEN = re.compile(rf"{_OPTION}(?:\(([A-J])\)|([A-J]))\Z")
-_LABELLED = re.compile(rf"{_OPTION}?(?:\(([A-J])\)|([A-J])[.):]) +(?!.*(?:[A-J][).:]|\bor\b|\band\b))(?=\S)")
+_LABELLED = re.compile(rf"{_OPTION}?(?:\(([A-J])\)|([A-J])[.)]) +(?!.*(?:[A-J][).:]|\bor\b|\band\b))(?=\S)")
 _INEQUALITY = re.compile(r"[<>|]|\\(?:le|ge|ne|not|neg|subset)(?![A-Za-z])")
 _SUBSCRIPT = re.compile(r"_ ?(?:\{[^{}]*\}|[0-9A-Za-z])")
 _NAME = re.compile(r"[^0-9+\-*/^=<>;!?]{1,60}\Z")

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, TypeAlias
 
-from mpmath.ctx_mp import MPContext  # type: ignore[import-untyped]
+from mpmath.ctx_mp import MPContext
 
 __all__ = ["MAX_MAGNITUDE", "Ball", "Balls"]
 
@@ -79,7 +79,7 @@ class Balls:
         value, largest = self._context.mpf(0), -math.inf
         for term, error in balls:
             value += term
-            largest = max(largest, error, self.magnitude(term) - self._precision, self.magnitude(value) - self._precision)
+            largest = max(largest, error, max(self.magnitude(term), self.magnitude(value)) - self._precision)
         return self._ball(value, largest + math.log2(len(balls)) + 1)
 
     def multiply(self, balls: list[Ball]) -> Ball | None:
@@ -174,7 +174,7 @@ class Balls:
         if n < 0:
             return self._reciprocal(base if n == -1 else self._whole_power(base, -n))
         size = max(self.magnitude(base[0]), base[1])
-        if n == 0 or n.bit_length() > MAX_MAGNITUDE or (size > 0 and math.log2(size + 1) + math.log2(n) > MAX_MAGNITUDE):
+        if n == 0 or n.bit_length() + math.log2(max(size, 1)) > MAX_MAGNITUDE:
             return None
         if self._low(base) <= base[1] + 1 + math.log2(n):
             return self._context.mpf(0), n * (size + 1)

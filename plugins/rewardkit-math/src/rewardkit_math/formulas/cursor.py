@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection
+from collections.abc import Callable
+from itertools import pairwise
 from typing import NoReturn, TypeVar
 
 from rewardkit_math.formulas.tokens import Refusal, Token
-from rewardkit_math.formulas.tree import Matrix, Tree
+from rewardkit_math.formulas.tree import Literal, Matrix, Tree
 
 __all__ = ["MAX_DEPTH", "Grammar"]
 
 MAX_DEPTH = 50
-"""Deepest nesting of brackets, fractions, exponents and arguments."""
+"""Deepest nesting of brackets, fractions, exponents and arguments; one level takes ten Python frames or fewer."""
 
+_AFTER = frozenset({",", ";", ")", "]", "}", "\\}", "&", "\\\\", "\\cup", "\\cap"})
+_BEFORE = frozenset({"", ",", ";", "and", "or", "(", "[", "{", "\\{", "&", "\\\\", "\\cup", "\\cap", "=", "\\in"})
 _T = TypeVar("_T")
 
 
@@ -26,6 +29,8 @@ class Grammar(ABC):
         bar: What a ``|`` after an operand does: "open" an absolute value, or "stop" as its end or as "such that".
         french: Whether ``[`` may close an interval here.
         integrals: Open integrals, which a differential ends.
+        rows: Open environments, whose rows a double backslash ends.
+        alone: Letters that stand somewhere without a bracket after them, and so are no functions.
         bound: Letters that a sum, product or limit binds, so that ``i`` and ``e`` are names there.
     """
 
@@ -38,6 +43,8 @@ class Grammar(ABC):
         self.french = False
         self.integrals = 0
         self.bound: list[str] = []
+        self.rows = 0
+        self.alone = _letters_alone(tokens)
         self.python_style = any(
             token[1] == "I" and "*" in (tokens[at - 1][1], tokens[at + 1][1]) for at, token in enumerate(tokens[:-1])
         )
@@ -78,20 +85,34 @@ class Grammar(ABC):
         """Return the current token for a message."""
         return repr(self.text) if self.kind != "stop" else "the end"
 
+    def stands_alone(self, start: int) -> bool:
+        """Tell whether what was read from a token on is no part of a calculation."""
+        before = self.tokens[start - 1][1] if start else ""
+        return before in _BEFORE and (self.kind in ("stop", "join", "end") or self.text in _AFTER)
+
     def refuse(self, reason: str) -> NoReturn:
         """Give up at the current token."""
         raise Refusal(reason, self.tokens[self.at][2])
 
-    def nested(self, read: Callable[[], _T], bar: str = "open", french: bool = False) -> _T:
-        """Read something one level deeper."""
+    def enter(self, bar: str = "open", french: bool = False) -> tuple[str, bool]:
+        """Go one level deeper; return what `leave` needs."""
         if self.depth >= MAX_DEPTH:
             self.refuse(f"nested deeper than {MAX_DEPTH}")
         saved = self.bar, self.french
         self.depth += 1
         self.bar, self.french = bar, french
-        tree = read()
+        return saved
+
+    def leave(self, saved: tuple[str, bool]) -> None:
+        """Come back from one level deeper."""
         self.bar, self.french = saved
         self.depth -= 1
+
+    def nested(self, read: Callable[[], _T]) -> _T:
+        """Read something one level deeper."""
+        saved = self.enter()
+        tree = read()
+        self.leave(saved)
         return tree
 
     @abstractmethod
@@ -127,6 +148,14 @@ class Grammar(ABC):
         """Read arguments in round brackets, commas between them."""
 
     @abstractmethod
+    def digits(self) -> Literal:
+        """Read one number token."""
+
+    @abstractmethod
+    def is_differential(self) -> bool:
+        r"""Tell whether ``dx``, ``d x`` or ``\mathrm{d}x`` is next."""
+
+    @abstractmethod
     def exponent(self) -> Tree:
         """Read what follows ``^``."""
 
@@ -147,6 +176,14 @@ class Grammar(ABC):
         """Read something in brackets or bars."""
 
     @abstractmethod
+    def round_or_square(self) -> Tree:
+        """Read what stands in round or square brackets."""
+
+    @abstractmethod
+    def skip_phrase(self) -> None:
+        """Drop a phrase that says only which numbers a letter stands for."""
+
+    @abstractmethod
     def environment(self) -> Tree:
         r"""Read from ``\begin`` to ``\end``."""
 
@@ -155,13 +192,27 @@ class Grammar(ABC):
         """Read a chain of relations, or a single expression or set."""
 
     @abstractmethod
-    def statements(self, closing: Collection[str]) -> tuple[list[Tree], str]:
-        """Read statements with commas or words between them, up to a closing mark."""
+    def statements(self) -> tuple[list[Tree], str]:
+        """Read statements with commas or words between them, as far as they go; return them and the word."""
 
     @abstractmethod
-    def call(self, name: str) -> Tree | None:
+    def branches(self) -> Tree:
+        """Read rows of a value and its condition, or of a system."""
+
+    @abstractmethod
+    def in_base(self, digits: str) -> Tree:
+        """Read the base of digits."""
+
+    @abstractmethod
+    def call(self, letter: str, name: str, start: int) -> Tree | None:
         """Read the arguments of a function that the text only names; None if it names none."""
 
     @abstractmethod
     def as_matrix(self, tree: Tree) -> Matrix | None:
         """Return bracketed rows as a matrix."""
+
+
+def _letters_alone(tokens: list[Token]) -> frozenset[str]:
+    return frozenset(
+        token[1] for token, after in pairwise(tokens) if token[0] == "name" and after[1] not in ("(", "'", "_", "^")
+    )

@@ -121,7 +121,8 @@ def _at_integers(a: Tree, b: Tree, names: list[str], session: Session, decimal_l
 
 def _nodes(graph: Graph, a: int, b: int, session: Session) -> Settlement:
     if a == b:
-        return equal("equal as exact fractions" if graph.value(a) is not None else "equal after sorting and exact arithmetic")
+        exactly = graph.value(a) is not None
+        return equal("equal as exact fractions" if exactly else "equal after sorting and exact arithmetic")
     if graph.value(a) is not None and graph.value(b) is not None:
         return different("differ as exact fractions")
     agreed = agreement(graph, a, b, session)
@@ -209,28 +210,44 @@ def _has_kinks(graph: Graph, reach: list[int]) -> bool:
     varying: set[int] = set()
     curved: set[int] = set()
     for node in reach:
-        kind, label, arguments = graph.nodes[node]
+        kind, _, arguments = graph.nodes[node]
         inside = [argument for argument in arguments if argument in varying]
         if kind in ("symbol", "call") or inside:
             varying.add(node)
         if kind in ("power", "apply") or (kind == "multiply" and len(inside) > 1) or curved.intersection(inside):
             curved.add(node)
-        broken = kind == "power" and (e := graph.value(arguments[1])) is not None and e.denominator % 2 == 0
-        if inside and ((kind == "apply" and label in _KINKS) or ((kind == "root" or broken) and arguments[0] in curved)):
+        if inside and (_is_kink(graph, node) or (_is_even_root(graph, node) and arguments[0] in curved)):
             return True
     return False
 
 
+def _is_kink(graph: Graph, node: int) -> bool:
+    return graph.nodes[node].kind == "apply" and graph.nodes[node].label in _KINKS
+
+
+def _is_even_root(graph: Graph, node: int) -> bool:
+    kind, _, arguments = graph.nodes[node]
+    if kind == "root":
+        return True
+    exponent = graph.value(arguments[1]) if kind == "power" else None
+    return exponent is not None and exponent.denominator % 2 == 0
+
+
 def _integer_symbols(tree: Tree) -> set[str]:
     names: set[str] = set()
+    if not _names(tree):
+        return names
     bound = {node.variable for node in walk(tree) if isinstance(node, Big)}
     for node in walk(tree):
         if isinstance(node, Apply) and node.function in _COUNTS:
             names |= _names(node)
         elif isinstance(node, Apply) and (node.function in _STEPS or (node.function in _WAVES and _has_pi(node))):
             names |= _names(node) & _INTEGER_NAMES
-        elif isinstance(node, Power) and (_is_negative(node.base) or _names(node.base) or node.base == Constant("e")):
-            names |= _names(node.exponent) & (_names(node.exponent) if _is_negative(node.base) else _INTEGER_NAMES)
+        elif isinstance(node, Power) and (exponent := _names(node.exponent)):
+            if _is_negative(node.base):
+                names |= exponent
+            elif _names(node.base) or node.base == Constant("e"):
+                names |= exponent & _INTEGER_NAMES
         elif isinstance(node, Big) and node.operator in ("sum", "product"):
             names |= {name for part in (node.lower, node.upper) if part is not None for name in _names(part)}
     return names - bound

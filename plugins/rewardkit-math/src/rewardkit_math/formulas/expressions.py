@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from rewardkit_math.forms.units import read_unit
+from rewardkit_math.forms.units import CURRENCY, read_unit, short_unit
 from rewardkit_math.formulas.cursor import Grammar
+from rewardkit_math.formulas.phrases import OPENERS, member_end
 from rewardkit_math.formulas.tree import (
     Add,
     Apply,
@@ -30,6 +31,7 @@ from rewardkit_math.formulas.vocabulary import SCALES
 __all__ = ["Expressions"]
 
 _SIGNS = frozenset("+-±∓")
+_PERCENT = frozenset({"percent", "percentage", "pct"})
 _POSTFIX_UNITS = frozenset({"%", "°"})
 
 
@@ -38,29 +40,22 @@ class Expressions(Grammar):
 
     def sum(self) -> Tree:
         """Read terms with + and - between them."""
-        terms = [self._signed()]
+        terms: list[Tree] = []
+        if self.text not in _SIGNS or self.kind != "mark":
+            terms.append(self.term())
         while self.text in _SIGNS and self.kind == "mark":
             sign = self.step()
-            term = self._signed()
+            is_negative = self.text == "-" and sign == "+" and self.accept("-")
+            if self.text in _SIGNS:
+                self.refuse("signs in a row")
+            term = self.term()
             if sign in "±∓":
-                terms = [PlusMinus(_added(terms), term, sign == "∓")]
-            elif sign == "-" and isinstance(term, Group) and term.brackets == "{}":
+                terms = [PlusMinus(_added(terms) if terms else None, term, sign == "∓")]
+            elif sign == "-" and terms and isinstance(term, Group) and term.brackets == "{}":
                 terms = [SetOperation("difference", (_added(terms), term))]
             else:
-                terms.append(Negate(term) if sign == "-" else term)
-        return _added(terms) if len(terms) == 1 else _with_common_unit(terms)
-
-    def _signed(self) -> Tree:
-        """Read a term with at most two signs before it."""
-        if self.text not in _SIGNS or self.kind != "mark":
-            return self.term()
-        sign = self.step()
-        if self.text in _SIGNS and self.peek()[1] in _SIGNS:
-            self.refuse("more than two signs in a row")
-        if sign in "±∓":
-            return PlusMinus(None, self.term(), sign == "∓")
-        term = self._signed()
-        return Negate(term) if sign == "-" else term
+                terms.append(Negate(term) if sign == "-" or is_negative else term)
+        return terms[0] if len(terms) == 1 else _with_common_unit(terms)
 
     def term(self) -> Tree:
         """Read factors with * and / or nothing between them, and units."""
@@ -73,13 +68,21 @@ class Expressions(Grammar):
                 factors = [Apply("mod", (_multiplied(factors), self.power()))]
             elif self.kind in ("text", "prose") and self._measure(factors):
                 continue
-            elif self.starts_operand():
+            elif self.starts_operand() and not (self.text == "(" and self._is_remark()):
                 self._juxtapose(factors)
             else:
                 return _multiplied(factors)
 
+    def _is_remark(self) -> bool:
+        r"""Tell whether a bracket holds ``k \in \mathbb{Z}`` or ``mod n`` rather than a factor."""
+        return self.peek()[1] in ("mod", "\\bmod") or member_end(self.tokens, self.at) != self.at
+
     def _operate(self, factors: list[Tree]) -> None:
         operator, start = self.step(), self.at
+        last = factors[-1]
+        if operator == "/" and self.kind == "text" and isinstance(last, Quantity) and len(factors) == 1:
+            factors[:] = [Quantity(last.value, f"{last.unit} / {short_unit(self.step())}")]
+            return
         factor = Negate(self.power()) if self.accept("-") else self.power()
         if operator == "*":
             factors.append(factor)
@@ -93,7 +96,8 @@ class Expressions(Grammar):
 
     def _juxtapose(self, factors: list[Tree]) -> None:
         before = factors[-1]
-        if self.kind == "number" and not isinstance(before, Power):
+        is_base = self.peek()[1] == "^" and not isinstance(before, Literal)
+        if self.kind == "number" and not isinstance(before, Power) and not is_base:
             self.refuse("two numbers side by side")
         if isinstance(before, Quantity) and before.unit not in _POSTFIX_UNITS:
             self.refuse("something after a unit")
@@ -109,7 +113,7 @@ class Expressions(Grammar):
                 self.step()
                 is_double = not self.spaced() and self.accept("!")
                 base = Apply("double_factorial" if is_double else "factorial", (base,))
-            elif self.text in _POSTFIX_UNITS:
+            elif self.text in _POSTFIX_UNITS or self.text in CURRENCY:
                 base = Quantity(base, self._postfix_unit())
             else:
                 break
@@ -151,8 +155,13 @@ class Expressions(Grammar):
 
     def _measure(self, factors: list[Tree]) -> bool:
         """Read a unit; tell whether the words are one."""
+        if self.text.partition(" ")[0] in OPENERS:
+            return False
         start, is_bare = self.at, self.kind == "prose"
         words = self._unit_words()
+        if words in _PERCENT:
+            factors[:] = [Quantity(_multiplied(factors), "%")]
+            return True
         scale, _, rest = words.partition(" ")
         unit = read_unit(rest if scale in SCALES else words, bare=is_bare) if rest or scale not in SCALES else ""
         if unit is None:

@@ -45,7 +45,10 @@ FOREIGN = "foreign"
 """Kind of a node that is not evaluated: only the same node is known to be equal."""
 
 _TRIGONOMETRIC = frozenset({"sin", "cos", "tan", "cot", "sec", "csc"})
-_RECIPROCALS = {"tan": ("sin", "cos"), "cot": ("cos", "sin"), "sec": ("", "cos"), "csc": ("", "sin"), "coth": ("cosh", "sinh"), "tanh": ("sinh", "cosh"), "sech": ("", "cosh"), "csch": ("", "sinh")}  # fmt: skip
+_QUOTIENTS = {
+    "tan": ("sin", "cos"), "cot": ("cos", "sin"), "sec": ("", "cos"), "csc": ("", "sin"),
+    "tanh": ("sinh", "cosh"), "coth": ("cosh", "sinh"), "sech": ("", "cosh"), "csch": ("", "sinh"),
+}  # fmt: skip
 _INVERSES = {"arcsec": "arccos", "arccsc": "arcsin"}
 _ZERO, _ONE = Fraction(0), Fraction(1)
 _Scope: TypeAlias = dict[str, int]
@@ -222,9 +225,10 @@ class Graph:
         return self._node("apply", name, tuple(sorted(parts) if name in ("max", "min", "gcd", "lcm") else parts))
 
     def _of_one(self, name: str, part: int) -> int:
-        if name in _RECIPROCALS:
-            top, bottom = _RECIPROCALS[name]
-            return self._quotient(self.function(top, [part]) if top else self.number(_ONE), self.function(bottom, [part]))
+        if name in _QUOTIENTS:
+            top, bottom = _QUOTIENTS[name]
+            above = self.function(top, [part]) if top else self.number(_ONE)
+            return self._quotient(above, self.function(bottom, [part]))
         if name in _INVERSES:
             return self.function(_INVERSES[name], [self.power(part, self.number(-_ONE))])
         if name == "exp":
@@ -272,7 +276,8 @@ class Graph:
             or (isinstance(tree, Relation) and set(tree.operators) <= {"=", "!="} and len(tree.sides) == 2)
         )
         words = [name for field in tree.__slots__ for name in _words(getattr(tree, field))]
-        return self._node(FOREIGN, " ".join([type(tree).__name__, *words]), tuple(sorted(parts) if unordered else parts))
+        label = " ".join([type(tree).__name__, *words])
+        return self._node(FOREIGN, label, tuple(sorted(parts) if unordered else parts))
 
 
 def _words(value: object) -> list[str]:

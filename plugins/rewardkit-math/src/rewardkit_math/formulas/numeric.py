@@ -1,9 +1,8 @@
 r"""Graphs evaluated at a point with error bounds, and two values compared.
 
-Two values differ where their balls do not meet. They count as equal where the difference vanishes against both their
-size and the precision, twice: at `START` bits and at more than twice as many, which grow with every number written and
-every magnitude met, so that neither ``\pi + 10^{-60}`` nor ``1/2^{98}`` against ``1/2^{99}`` passes. Nothing is compared
-with an absolute tolerance.
+Two values differ where their balls do not meet. They count as equal where the difference vanishes against their size,
+twice: at `START` bits, and at more than twice as many, which grow with every number written and every magnitude met.
+No tolerance is absolute, so neither ``\pi`` against ``\pi + 10^{-60}`` nor ``1/2^{98}`` against ``1/2^{99}`` passes.
 """
 
 from __future__ import annotations
@@ -12,9 +11,10 @@ import os
 import threading
 from enum import Enum
 from fractions import Fraction
+from random import Random
 from typing import NamedTuple, TypeAlias
 
-from mpmath.ctx_mp import MPContext  # type: ignore[import-untyped]
+from mpmath.ctx_mp import MPContext
 
 from rewardkit_math.formulas import exact
 from rewardkit_math.formulas.balls import Ball, Balls
@@ -27,6 +27,7 @@ START = 192
 """Bits of the first evaluation, 57 digits."""
 MAX_PRECISION = 8_192
 _TOLERANCE = 170  # bits by which a difference is smaller than what it is the difference of
+_CALL_STEPS = 1 << 24
 _STEEP = frozenset({"tanh", "coth", "erf", "exp", "sinh", "cosh"})
 
 Point: TypeAlias = dict[str, Fraction]
@@ -113,6 +114,7 @@ class _Evaluation:
         self._precision = precision
         self._balls = Balls(_WORKSHOP.context, precision)
         self._session = session
+        self._random = Random(session.seed + b"calls")
         self._written = 0
         self._spread = 0.0
         self._calls: list[tuple[str | Fraction, list[Ball], Ball]] = []
@@ -150,7 +152,7 @@ class _Evaluation:
         if abs(size) > exact.MAX_BITS or ball[1] > size - _TOLERANCE:
             return None
         mantissa, exponent = ball[0].man_exp
-        return Fraction(mantissa) * Fraction(2) ** int(exponent)
+        return Fraction(-mantissa if ball[0] < 0 else mantissa) * Fraction(2) ** int(exponent)
 
     def next_precision(self) -> int:
         """Return bits enough for what was written and met."""
@@ -208,7 +210,7 @@ class _Evaluation:
         for known, arguments, value in self._calls:
             if known == name and len(arguments) == len(parts) and all(map(self._same, arguments, parts)):
                 return value
-        value = self._balls.exact(Fraction(3 * len(self._calls) + 4, 7) * next(iter(self._point.values()), Fraction(1)))
+        value = self._balls.exact(Fraction(self._random.randrange(-_CALL_STEPS, _CALL_STEPS), _CALL_STEPS // 4))
         self._calls.append((name, parts, value))
         return value
 
@@ -220,9 +222,9 @@ class _Evaluation:
         precision = self._precision
         if node.kind == "apply":
             if node.label in ("factorial", "gamma", "binomial"):
-                return 8 * (1 + (precision / 400) ** 3)
+                return 8.0 * (1 + (precision / 400) ** 3)
             largest = max((self._balls.magnitude(part[0]) for part in parts), default=0.0)
             return 3 * (1 + ((precision + max(largest, 0.0)) / 600) ** 2)
         if node.kind in ("power", "root"):
             return 3 * (1 + (precision / 600) ** 2)
-        return max(len(parts), 1) * (0.7 + (precision / 1000) ** 1.6)
+        return max(len(parts), 1) * (0.7 + float((precision / 1000) ** 1.6))

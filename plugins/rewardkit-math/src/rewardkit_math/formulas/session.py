@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from rewardkit_math.formulas.tree import Tree
 from rewardkit_math.policy import Policy, Settlement
 
-__all__ = ["MAX_WORK", "OutOfWorkError", "Session", "different", "equal", "unsettled"]
+__all__ = ["MAX_NESTING", "MAX_WORK", "OutOfWorkError", "Session", "different", "equal", "unsettled"]
 
-MAX_WORK = 30_000
-"""Work that one comparison may take; a unit is one operation at 50 digits, about three microseconds."""
+MAX_NESTING = 12
+"""Deepest nesting of groups and chains that are compared part by part."""
+MAX_WORK = 20_000
+"""Work that one comparison may take; a unit is one operation at 50 digits, three to five microseconds."""
 
 
 class OutOfWorkError(Exception):
@@ -29,6 +31,7 @@ class Session:
     seed: bytes
     compare: Callable[[Tree, Tree, Session], Settlement]
     work_left: float = MAX_WORK
+    nesting: int = 0
 
     def spend(self, units: float) -> None:
         """Count work before it is done.
@@ -43,7 +46,12 @@ class Session:
     def settle(self, a: Tree, b: Tree) -> Settlement:
         """Compare two parts by all rules."""
         self.spend(1)
-        return self.compare(a, b, self)
+        if self.nesting >= MAX_NESTING:
+            return unsettled(f"nested deeper than {MAX_NESTING}")
+        self.nesting += 1
+        settled = self.compare(a, b, self)
+        self.nesting -= 1
+        return settled
 
 
 def equal(reason: str) -> Settlement:

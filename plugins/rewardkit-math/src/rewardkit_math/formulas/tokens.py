@@ -73,13 +73,15 @@ _TOKEN = re.compile(
   | \\(?:mathbb|Bbb|mathbf)\s*(?:\{{\s*(?P<set>[RQZNC])\s*\}}|(?<=[\sb])(?P<bareset>[RQZNC])(?![A-Za-z]))
   | \\(?P<edge>begin|end)\s*\{{\s*(?P<environment>[A-Za-z]+)\*?\s*\}}
   | \\(?P<side>left|right|middle)\s*(?P<bar>\||\\vert(?![A-Za-z])|\.)
-  | (?P<mark>\\[A-Za-z]+|\\\\(?:\s*\[\s*-?[0-9.]+\s*[a-z]{{2}}\s*\])?|\\.|\*\*|[<>!=:]=|=<|<>|\+/?-|\.\.\.|.)
+  | (?P<mark>\\[A-Za-z]+|\$\s+\$|\\\\(?:\s*\[\s*-?[0-9.]+\s*[a-z]{{2}}\s*\])?|\\.|\*\*|[<>!=:]=|=<|<>|\+/?-|\.\.\.|.)
     """,
     re.VERBOSE | re.DOTALL,
 )
-_ESCAPED_TWICE = re.compile(r"\\\\(?:begin|(?=[a-zA-Z])(?!.*\\begin))", re.DOTALL)
+_ESCAPED_TWICE = re.compile(r"(?<!\\)\\\\[A-Za-z]")
 _DOLLAR = re.compile(r"(?<!\\)\$")
 _POWER_OF_TEN = re.compile(r"[\s~]*10[\s~]*\^")
+_NUMBER_NEXT = re.compile(r"[\s~]*(?:-|\.?[0-9])")
+_OPENING_NEXT = re.compile(r"[\s~]*(?:\\left\s*)?(?:[(\[]|\\\{)")
 _OPENING, _CLOSING = frozenset({"(", "[", "\\{"}), frozenset({")", "]", "\\}"})
 _PLAIN_TEXT = re.compile(r"[A-Za-z][A-Za-z~ .,;'/-]*\Z")
 _GROUP_MARK = re.compile(r"\{,\}|,? ?\\! ?|\\[, ]|[ ~]")
@@ -88,12 +90,13 @@ _BARS = {"left": "|(", "right": ")|", "middle": "\\mid"}
 _SCIENTIFIC = re.compile(r"(?!1e)[0-9]+e[+-]")
 
 
-def tokenize(text: str, end: int | None = None) -> list[Token]:
+def tokenize(text: str, start: int = 0, end: int | None = None) -> list[Token]:
     r"""Cut a text into tokens.
 
     Args:
         text: At most `MAX_CHARS` characters.
-        end: Where to stop, in characters; by default the end of the text.
+        start: Where to begin, in characters.
+        end: Where to stop; by default the end of the text.
 
     Raises:
         Refusal: The text has a character or a number that is not read.
@@ -104,9 +107,10 @@ def tokenize(text: str, end: int | None = None) -> list[Token]:
         [('mark', '\\frac'), ('mark', '{'), ('number', '1234'), ('mark', '}'), ('mark', '{'), ('name', 'x'),
          ('name', 'y'), ('mark', '}'), ('stop', '')]
     """
+    end = len(text) if end is None else end
     scanner = _Scanner(text)
-    scanner.scan(0, len(text) if end is None else end)
-    scanner.tokens.append(("stop", "", len(text) if end is None else end, True))
+    scanner.scan(start, end)
+    scanner.tokens.append(("stop", "", end, True))
     return scanner.tokens
 
 
@@ -114,7 +118,8 @@ def plain(text: str) -> str:
     """Return the text in ASCII, its backslashes written once."""
     if not text.isascii():
         text = _ascii(text)
-    return text.replace("\\\\", "\\") if "\\\\" in text and _ESCAPED_TWICE.search(text) else text
+    is_escaped_twice = "\\\\" in text and ("\\\\begin" in text or "\\begin" not in text) and _ESCAPED_TWICE.search(text)
+    return text.replace("\\\\", "\\") if is_escaped_twice else text
 
 
 def _ascii(text: str) -> str:
@@ -168,25 +173,22 @@ class _Scanner:
         before = self.tokens[-1] if self.tokens else ("stop", "", 0, True)
         if word in WORDS:
             self.add(*WORDS[word], at)
+        elif word == "U" and before[1] in (")", "]") and _OPENING_NEXT.match(self.text, match.end()):
+            self.add("mark", "\\cup", at)
         elif word == "x" and before[0] == "number" and _POWER_OF_TEN.match(self.text, match.end()):
             self.add("mark", "*", at)
         elif before[0] == "number" and known_unit(word, self.spaced):
             self.add("text", word, at)
+        elif word[-1] in "xyz" and WORDS.get(word[:-1], ("",))[0] == "function":
+            self.add(*WORDS[word[:-1]], at)
+            self.add("name", word[-1], at + len(word) - 1)
         elif is_prose(word):
-            self.prose(word, at)
+            self.add("prose", word, at)
         elif word in DIFFERENTIALS or (len(word) > 1 and word.isupper()):
             self.add("name", word, at)
         else:
             for shift, letter in enumerate(word):
                 self.add("name", letter, at + shift)
-
-    def prose(self, word: str, at: int) -> None:
-        """Add a word; ``sinx`` and ``lnx`` are a function and its argument."""
-        if len(word) in (3, 4) and word[:-1] in WORDS and WORDS[word[:-1]][0] == "function":
-            self.add(*WORDS[word[:-1]], at)
-            self.add("name", word[-1], at + len(word) - 1)
-        else:
-            self.add("prose", word, at)
 
     def font(self, match: re.Match[str]) -> None:
         words = match["words"] if match["bare"] is None else match["bare"]
@@ -195,7 +197,7 @@ class _Scanner:
             self.add("join", plain_words.lower(), match.start())
         elif plain_words in TEXT_FUNCTIONS:
             self.add("function", TEXT_FUNCTIONS[plain_words], match.start())
-        elif _PLAIN_TEXT.match(plain_words):
+        elif _PLAIN_TEXT.match(plain_words) and not ("," in plain_words and plain_words.isupper()):
             self.add("text", " ".join(plain_words.replace("~", " ").split()), match.start())
         else:
             self.spaced = True
@@ -217,11 +219,17 @@ class _Scanner:
         if match["bar"] != ".":
             self.add("mark", _BARS[match["side"]], match.start())
 
+    def is_money(self, end: int) -> bool:
+        """Tell whether a dollar sign stands beside a number and has no second one that makes both delimiters."""
+        is_after_number = bool(self.tokens) and self.tokens[-1][0] == "number"
+        return not self.is_delimited and (is_after_number or _NUMBER_NEXT.match(self.text, end) is not None)
+
     def mark(self, match: re.Match[str]) -> None:
         text, at = match[0], match.start()
-        if text in IGNORED or (text == "$" and self.is_delimited):
-            self.spaced = True
-        elif text == "&" and self.environments and self.environments[-1] in ALIGNED:
+        is_layout = text == "&" and bool(self.environments) and self.environments[-1] in ALIGNED
+        if text.startswith("$") and "\n" in text:
+            self.add("mark", ",", at)
+        elif is_layout or text in IGNORED or len(text.split()) == 2 or (text == "$" and not self.is_money(match.end())):
             self.spaced = True
         elif text in COMMANDS:
             self.add(*COMMANDS[text], at)

@@ -3,6 +3,7 @@ r"""The words and signs that formulas are made of, and the one spelling of each.
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from rewardkit_math.forms.units import read_unit
 
@@ -23,7 +24,7 @@ __all__ = [
     "known_unit",
 ]
 
-INVERTIBLE = frozenset("sin cos tan cot sec csc sinh cosh tanh coth sech csch".split())
+INVERTIBLE = frozenset({"sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh", "coth", "sech", "csch"})
 r"""Functions whose power -1 is the inverse function: ``\sin^{-1} x`` is ``\arcsin x``."""
 
 SEVERAL_ARGUMENTS = {
@@ -38,16 +39,17 @@ _FUNCTIONS = {
     "gcd": "", "lcm": "", "max": "Max", "min": "Min", "re": "Re", "im": "Im", "arg": "Arg", "det": "",
     "sign": "sgn", "conjugate": "conj", "factorial": "", "binomial": "binom", "cbrt": "", "Matrix": "",
 }  # fmt: skip
-_FUNCTION_NAMES = {name: name for name in INVERTIBLE} | {
+_FUNCTION_NAMES = dict(zip(INVERTIBLE, INVERTIBLE, strict=True)) | {
     spelling: name for name, others in _FUNCTIONS.items() for spelling in [name, *others.split()]
 }
 # "re" and "im" are written with a capital or as a command; re^{i\theta} is r times a power.
 _NO_BARE_FUNCTION = frozenset({"re", "im", "tg", "arg", "det", "sgn", "sign", "root", "mod"})
 
-_GREEK = (
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau upsilon phi chi psi omega "
-    "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega ell hbar"
-).split()
+_GREEK_NAMES = """
+alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau upsilon phi chi psi omega
+Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega ell hbar
+"""
+_GREEK = _GREEK_NAMES.split()
 _GREEK_LETTERS = {
     "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "ζ": "zeta", "η": "eta", "θ": "theta",
     "κ": "kappa", "λ": "lambda", "μ": "mu", "µ": "mu", "ν": "nu", "ξ": "xi", "ρ": "rho", "σ": "sigma", "τ": "tau",
@@ -108,7 +110,7 @@ COMMANDS: dict[str, tuple[str, str]] = (
 
 WORDS: dict[str, tuple[str, str]] = (
     {word: ("function", name) for word, name in _FUNCTION_NAMES.items() if word not in _NO_BARE_FUNCTION}
-    | {name: ("name", f"\\{name}") for name in _GREEK if name not in ("ell", "hbar", "Pi")}
+    | {name: ("name", f"\\{name}") for name in _GREEK if name not in ("ell", "hbar", "Pi", "xi")}
     | {word: ("constant", "infinity") for word in ("infinity", "Infinity", "infty", "inf", "oo")}
     | {"and": ("join", "and"), "or": ("join", "or"), "pi": ("constant", "pi"), "sqrt": ("mark", "\\sqrt")}
 )
@@ -117,45 +119,50 @@ WORDS: dict[str, tuple[str, str]] = (
 TEXT_FUNCTIONS = {word: name for word, name in _FUNCTION_NAMES.items() if len(word) > 2 or name == "ln"}
 r"""Functions that are written as text: ``\operatorname{arctan}``."""
 
-IGNORED = frozenset(
-    r"""\! \( \) \[ \] \left \right \big \Big \bigg \Bigg \bigl \bigr \Bigl \Bigr \biggl \biggr \Biggl \Biggr
-    \displaystyle \textstyle \scriptstyle \limits \nolimits \mathbf \boldsymbol \bm \bf \it \rm \mathcal \mathfrak
-    \mathscr \boxed \fbox \hline \phantom \mathop \mathrel \mathbin \ensuremath \nonumber""".split()
-)
+_IGNORED = r"""
+\! \( \) \[ \] \left \right \big \Big \bigg \Bigg \bigl \bigr \Bigl \Bigr \biggl \biggr \Biggl \Biggr \displaystyle
+\textstyle \scriptstyle \limits \nolimits \mathbf \boldsymbol \bm \bf \it \rm \mathcal \mathfrak \mathscr \boxed \fbox
+\hline \mathop \mathrel \mathbin \ensuremath \nonumber
+"""
+IGNORED = frozenset(_IGNORED.split())
 """Commands that change only how a formula looks."""
 
-MATRICES = frozenset("matrix pmatrix bmatrix Bmatrix vmatrix smallmatrix array".split())
-ALIGNED = frozenset("align aligned gather gathered equation split eqnarray".split())
+MATRICES = frozenset({"matrix", "pmatrix", "bmatrix", "Bmatrix", "vmatrix", "smallmatrix", "array"})
+ALIGNED = frozenset({"align", "aligned", "gather", "gathered", "equation", "split", "eqnarray"})
 """Environments whose ``&`` only places the lines."""
 
-ACCENTS = frozenset(f"\\{name}" for name in "overline bar hat widehat tilde widetilde vec overrightarrow dot ddot underline".split())
+_ACCENTS = r"\overline \bar \hat \widehat \tilde \widetilde \vec \overrightarrow \dot \ddot \underline"
+ACCENTS = frozenset(_ACCENTS.split())
 
 DIFFERENTIALS = frozenset({"dx", "dy", "dz", "dt", "du", "dv"})
 SCALES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 
-_PROSE = frozenset(
-    """no yes odd all any but for not how now the two six ten one are has its set its none true false non nor per
-    day man men boy box bit lot low""".split()
-)
+_SHORT_WORDS = """
+no yes odd all any but for not how now the two six ten one are has its set none true false non nor per day man men boy
+box bit lot low
+"""
+_PROSE = frozenset(_SHORT_WORDS.split())
 _VOWEL = re.compile("[aeiouAEIOU]")
 
 
 def is_prose(word: str) -> bool:
     """Tell whether a bare word is a word of a language rather than a product of letters.
 
-    Words of one or two letters are letters, three or more are letters if they have no vowel, if three stand in
-    alphabetical order, or if they follow each other in the alphabet.
+    Words of one or two letters and of capitals are letters; three or more are letters if they have no vowel, if three
+    stand in alphabetical order, or if they follow each other in the alphabet.
 
     >>> [is_prose(word) for word in ("xy", "abc", "mgh", "wxyz", "cat", "even", "no")]
     [False, False, False, False, True, True, True]
     """
+    if word.isupper():
+        return False
     if word.lower() in _PROSE:
         return True
     if len(word) < 3:
         return False
     if not word.islower():
         return True
-    steps = {ord(after) - ord(before) for before, after in zip(word, word[1:], strict=False)}
+    steps = {ord(after) - ord(before) for before, after in pairwise(word)}
     rises = min(steps) > 0 if len(word) == 3 else steps == {1}
     return not rises and _VOWEL.search(word) is not None
 

@@ -5,24 +5,64 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from hashlib import blake2b
+from operator import attrgetter
 from typing import Any, get_args
 
-from rewardkit_math.formulas.tree import Symbol, Tree
+from rewardkit_math.formulas.tree import (
+    Add,
+    Apply,
+    Call,
+    Constant,
+    Divide,
+    Literal,
+    Multiply,
+    Negate,
+    Power,
+    Root,
+    Symbol,
+    Tree,
+)
 
-__all__ = ["MAX_DEPTH", "MAX_SIZE", "children", "fingerprint", "free_symbols", "too_large", "rebuilt", "substituted", "walk"]
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_SIZE",
+    "children",
+    "fingerprint",
+    "free_symbols",
+    "rebuilt",
+    "substituted",
+    "too_large",
+    "walk",
+]
 
-MAX_DEPTH = 100
+MAX_DEPTH = 60
 """Deepest tree that is compared: recursion over a tree never goes deeper."""
-MAX_SIZE = 4_000
+MAX_SIZE = 2_000
 """Most nodes of a tree that is compared."""
 
 _TREES = get_args(Tree)
+_READERS: dict[type, Callable[[Any], tuple[Tree, ...]]] = {
+    Literal: lambda tree: (),
+    Symbol: lambda tree: (),
+    Constant: lambda tree: (),
+    Negate: lambda tree: (tree.term,),
+    Add: attrgetter("terms"),
+    Multiply: attrgetter("factors"),
+    Divide: attrgetter("top", "bottom"),
+    Power: attrgetter("base", "exponent"),
+    Root: attrgetter("radicand", "degree"),
+    Apply: attrgetter("arguments"),
+    Call: attrgetter("arguments"),
+}
+_PLAIN = frozenset({Add, Multiply, Negate, Divide, Power, Root})
 
 
-def children(tree: Tree) -> Iterator[Tree]:
-    """Yield the trees directly below, in the order of the fields."""
-    for name in tree.__slots__:
-        yield from _held(getattr(tree, name))
+def children(tree: Tree) -> tuple[Tree, ...]:
+    """Return the trees directly below, in the order of the fields."""
+    reader = _READERS.get(type(tree))
+    if reader:
+        return reader(tree)
+    return tuple(child for name in tree.__slots__ for child in _held(getattr(tree, name)))
 
 
 def _held(value: Any) -> Iterator[Tree]:
@@ -92,17 +132,21 @@ def substituted(tree: Tree, values: dict[str, Tree]) -> Tree:
 
 def fingerprint(tree: Tree) -> bytes:
     """Return a digest of what the tree says, the same on every machine."""
-    digest = blake2b(digest_size=16)
-    for node in walk(tree):
-        digest.update(f"{type(node).__name__}{sum(1 for _ in children(node))}(".encode())
-        for name in node.__slots__:
-            digest.update(_scalar(getattr(node, name)).encode(errors="surrogatepass"))
-    return digest.digest()
+    text = "".join(map(_label, walk(tree)))
+    return blake2b(text.encode(errors="surrogatepass"), digest_size=16).digest()
+
+
+def _label(node: Tree) -> str:
+    """Return what a node says without what is below it; with the number of those, the labels in order say all."""
+    if isinstance(node, Literal):
+        return _scalar(node.value)
+    kind = f"{type(node).__name__}{len(children(node))}("
+    return kind if type(node) in _PLAIN else kind + _scalar(tuple(getattr(node, name) for name in node.__slots__))
 
 
 def _scalar(value: Any) -> str:
     if isinstance(value, Fraction):
         return f"{value.numerator:x}/{value.denominator:x};"
     if isinstance(value, tuple):
-        return "".join(_scalar(item) for item in value)
+        return "".join(map(_scalar, value)) + ","
     return "" if isinstance(value, _TREES) else f"{value};"

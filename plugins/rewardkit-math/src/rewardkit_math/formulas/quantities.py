@@ -1,0 +1,198 @@
+r"""Single values with what the policies say: units, percent, bases, lowest terms, arithmetic left to do, rounding.
+
+A unit belongs to the whole where it is the only one: ``1+\sqrt2\text{ cm}``. Degrees are radians inside of a sine and
+the like, and where the other side says radians; elsewhere a degree sign is a unit like any other. A numeral with a base
+is compared by its digits where both have the same base, or only one has a base and the policy makes bases optional;
+numerals in different bases differ.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import gcd
+
+from rewardkit_math.formulas.equality import nearest_fraction, settle_values
+from rewardkit_math.formulas.named import decimals
+from rewardkit_math.formulas.session import Session, different, equal, unsettled
+from rewardkit_math.formulas.tree import (
+    Add,
+    Constant,
+    Divide,
+    Literal,
+    Multiply,
+    Negate,
+    Numeral,
+    Quantity,
+    Tree,
+)
+from rewardkit_math.formulas.walk import children, walk
+from rewardkit_math.policy import Settlement
+
+__all__ = ["settle_quantities", "split_unit"]
+
+_HUNDREDTH = Literal(Fraction(1, 100), "0.01")
+_HALF_TURN = Literal(Fraction(180), "180")
+
+
+def settle_quantities(a: Tree, b: Tree, session: Session) -> Settlement:
+    """Compare two single values under the policy."""
+    if isinstance(_positive(a), Numeral) or isinstance(_positive(b), Numeral):
+        return _numerals(a, b, session)
+    (x, unit_a), (y, unit_b) = split_unit(a), split_unit(b)
+    if {unit_a, unit_b} == {"°", "rad"}:
+        x, y = (_in_radians(x, unit_a), _in_radians(y, unit_b))
+        unit_a = unit_b
+    settled = _by_reading(x, unit_a, y, unit_b, session)
+    if settled.equal and _units_differ(unit_a, unit_b, session):
+        return unsettled(f"the units differ, {' and '.join(sorted(unit or 'none' for unit in (unit_a, unit_b)))}")
+    return settled
+
+
+def split_unit(tree: Tree) -> tuple[Tree, str]:
+    """Return a value and its unit, taken out of a sum, product or fraction that has only this one."""
+    if isinstance(tree, Quantity):
+        return tree.value, tree.unit
+    if isinstance(tree, Negate):
+        value, unit = split_unit(tree.term)
+        return (Negate(value), unit) if unit else (tree, "")
+    if isinstance(tree, Add | Multiply | Divide):
+        return _split_inside(tree)
+    return tree, ""
+
+
+def _split_inside(tree: Add | Multiply | Divide) -> tuple[Tree, str]:
+    parts = [split_unit(part) for part in children(tree)]
+    units = [unit for _, unit in parts if unit]
+    # In a product or below a fraction bar a second unit is another power of it; a percent sign is a factor.
+    several = isinstance(tree, Multiply) and len(units) > 1
+    if not units or "%" in units or len(set(units)) > 1 or several or (isinstance(tree, Divide) and parts[1][1]):
+        return tree, ""
+    values = tuple(value for value, _ in parts)
+    return (Divide(*values) if isinstance(tree, Divide) else type(tree)(values)), units[0]
+
+
+def _units_differ(a: str, b: str, session: Session) -> bool:
+    return a != b if session.policy.units == "required" else bool(a and b) and a != b
+
+
+def _in_radians(value: Tree, unit: str) -> Tree:
+    return Divide(Multiply((value, Constant("pi"))), _HALF_TURN) if unit == "°" else value
+
+
+def _by_reading(a: Tree, unit_a: str, b: Tree, unit_b: str, session: Session) -> Settlement:
+    """Compare as written, or with a percent sign on one side as hundredths, as the policy says."""
+    if (unit_a == "%") == (unit_b == "%"):
+        return _values(a, b, session)
+    policy = session.policy.percent
+    settled = different("the percent sign counts") if policy == "value" else _values(a, b, session)
+    if settled.equal or policy == "sign":
+        return settled
+    x, y = (Multiply((side, _HUNDREDTH)) if unit == "%" else side for side, unit in ((a, unit_a), (b, unit_b)))
+    hundredths = settle_values(x, y, session)
+    return hundredths if hundredths.equal is not False else settled
+
+
+def _values(a: Tree, b: Tree, session: Session) -> Settlement:
+    if _infinite(a) or _infinite(b):
+        return _infinities(a, b, session)
+    settled = settle_values(a, b, session)
+    if settled.equal:
+        return _as_written(a, b, session) or settled
+    return equal("equal when rounded") if _rounded(a, b, session) or _rounded(b, a, session) else settled
+
+
+def _infinite(tree: Tree) -> int:
+    if isinstance(tree, Negate):
+        return -_infinite(tree.term)
+    return int(tree == Constant("infinity"))
+
+
+def _infinities(a: Tree, b: Tree, session: Session) -> Settlement:
+    if _infinite(a) and _infinite(b):
+        return equal("both infinite") if _infinite(a) == _infinite(b) else different("opposite infinities")
+    finite = b if _infinite(a) else a
+    if nearest_fraction(finite, session) is None:
+        return unsettled("infinity against what may be undefined")
+    return different("infinite against finite")
+
+
+def _as_written(a: Tree, b: Tree, session: Session) -> Settlement | None:
+    """Return why two equal values do not count as equal the way they are written."""
+    if session.policy.arithmetic == "computed" and (
+        (_is_number(a) and _is_uncomputed(b)) or (_is_number(b) and _is_uncomputed(a))
+    ):
+        return different("equal only once computed: one side leaves arithmetic to do")
+    if session.policy.fractions == "reduced" and _is_reduced(a) != _is_reduced(b):
+        return different("a fraction is not in lowest terms")
+    return None
+
+
+def _positive(tree: Tree) -> Tree:
+    return tree.term if isinstance(tree, Negate) else tree
+
+
+def _is_number(tree: Tree) -> bool:
+    """Tell whether a tree is one number as it should be written: a literal or a fraction of two."""
+    inner = _positive(tree)
+    if isinstance(inner, Divide):
+        return isinstance(_positive(inner.top), Literal) and isinstance(_positive(inner.bottom), Literal)
+    return isinstance(inner, Literal)
+
+
+def _is_uncomputed(tree: Tree) -> bool:
+    """Tell whether a tree is a sum or product of plain numbers; a mixed number or "3 million" is none."""
+    nodes = list(walk(_positive(tree)))
+    if not any(isinstance(node, Add | Multiply) for node in nodes) or _is_mixed(_positive(tree)):
+        return False
+    return all(
+        isinstance(node, Add | Multiply | Negate | Divide) or (isinstance(node, Literal) and not node.text.isalpha())
+        for node in nodes
+    )
+
+
+def _is_mixed(tree: Tree) -> bool:
+    if not (isinstance(tree, Add) and len(tree.terms) == 2 and isinstance(tree.terms[1], Divide)):
+        return False
+    return isinstance(tree.terms[0], Literal) and _is_number(tree.terms[1])
+
+
+def _is_reduced(tree: Tree) -> bool:
+    inner = _positive(tree)
+    if not isinstance(inner, Divide):
+        return True
+    top, bottom = _positive(inner.top), _positive(inner.bottom)
+    if not isinstance(top, Literal) or not isinstance(bottom, Literal):
+        return True
+    whole = top.value.denominator == bottom.value.denominator == 1
+    return whole and bottom.value != 1 and gcd(top.value.numerator, bottom.value.numerator) == 1
+
+
+def _rounded(rounded: Tree, exact: Tree, session: Session) -> bool:
+    """Tell whether a decimal is the other side, rounded to digits enough."""
+    inner = _positive(rounded)
+    least, digits = session.policy.rounding, decimals(rounded)
+    if least is None or not digits or not isinstance(inner, Literal) or decimals(exact):
+        return False
+    if len(inner.text.replace(".", "").replace(",", "").lstrip("0")) < least:
+        return False
+    value = nearest_fraction(exact, session)
+    written = inner.value if inner is rounded else -inner.value
+    return value is not None and abs(value - written) <= Fraction(1, 2 * 10**digits)
+
+
+def _numerals(a: Tree, b: Tree, session: Session) -> Settlement:
+    x, y = _positive(a), _positive(b)
+    if (x is a) != (y is b):
+        return different("opposite signs")
+    if isinstance(x, Numeral) and isinstance(y, Numeral):
+        same = x.base == y.base and int(x.digits, x.base) == int(y.digits, y.base)
+        return equal("the same digits in the same base") if same else different("the digits or the bases differ")
+    numeral, other = (x, y) if isinstance(x, Numeral) else (y, x)
+    if not isinstance(numeral, Numeral) or not isinstance(other, Literal):
+        return unsettled("a numeral with a base against a formula")
+    digits = other.text.replace(",", "").lstrip("0") or "0"
+    if digits != (numeral.digits.lstrip("0") or "0"):
+        return different("the digits differ")
+    if session.policy.bases == "required":
+        return different("only one side has a base")
+    return equal("the same digits, with a base on one side")

@@ -1,0 +1,73 @@
+"""The last stage: ask sympy, in a worker process that can be killed, as it may take for ever on a short text.
+
+It settles sums, products, integrals and limits that have a closed form, and expressions whose difference it
+simplifies to zero.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rewardkit.isolation import shared_pool
+from rewardkit_math.compared import Cause, Compared, Pair
+from rewardkit_math.formulas import tree as t
+from rewardkit_math.formulas.walk import walk
+from rewardkit_math.outcome import Stage
+
+if TYPE_CHECKING:
+    from rewardkit.isolation import TaskOutcome
+
+__all__ = ["FUNCTIONS", "ask_sympy", "can_settle", "proved"]
+
+_SCALARS = (
+    t.Literal, t.Numeral, t.Constant, t.Symbol, t.Add, t.Multiply, t.Negate, t.Divide, t.Power, t.Root, t.Apply,
+    t.Call, t.Big,
+)  # fmt: skip
+FUNCTIONS = {
+    "abs": "Abs", "arccos": "acos", "arccosh": "acosh", "arccot": "acot", "arccsc": "acsc", "arcsec": "asec",
+    "arcsin": "asin", "arcsinh": "asinh", "arctan": "atan", "arctanh": "atanh", "arg": "arg", "binomial": "binomial",
+    "cbrt": "cbrt", "ceil": "ceiling", "conjugate": "conjugate", "cos": "cos", "cosh": "cosh", "cot": "cot",
+    "coth": "coth", "csc": "csc", "csch": "csch", "exp": "exp", "factorial": "factorial", "floor": "floor",
+    "gcd": "gcd", "im": "im", "lcm": "lcm", "ln": "log", "log": "log", "max": "Max", "min": "Min", "re": "re",
+    "sec": "sec", "sech": "sech", "sign": "sign", "sin": "sin", "sinh": "sinh", "tan": "tan", "tanh": "tanh",
+}  # fmt: skip
+
+"""Our names of functions, and sympy's."""
+_PROVE = "rewardkit_math.formulas.sympy_worker:prove"
+_SPENT = ("timeout", "memory", "crashed")
+
+
+def can_settle(a: t.Tree, b: t.Tree) -> bool:
+    """Tell whether sympy is worth asking: both sides are expressions that it knows, not sets, relations or words."""
+    return all(_known(node) for side in (a, b) for node in walk(side))
+
+
+def _known(node: t.Tree) -> bool:
+    return isinstance(node, _SCALARS) and (not isinstance(node, t.Apply) or node.function in FUNCTIONS)
+
+
+def ask_sympy(pairs: list[Pair], cpu_seconds: float) -> dict[Pair, Compared]:
+    """Compare each pair of texts, which both parse.
+
+    Where sympy spends all that it may, it is asked about the reference alone: that tells whose fault it is.
+    """
+    pool = shared_pool(_PROVE, cpu_seconds=cpu_seconds)
+    outcomes = dict(zip(pairs, pool.run([list(pair) for pair in pairs]), strict=True))
+    spent = {pair for pair, outcome in outcomes.items() if outcome.status in _SPENT}
+    references = sorted({reference for _, reference in spent})
+    alone = zip(references, pool.run([[reference] for reference in references]), strict=True)
+    hopeless = {reference for reference, outcome in alone if outcome.status in _SPENT}
+    return {pair: proved(outcome, pair[1] in hopeless) for pair, outcome in outcomes.items()}
+
+
+def proved(outcome: TaskOutcome, by_reference: bool) -> Compared:
+    if outcome.status == "done":
+        equal, reason = outcome.value
+        return Compared(equal, reason, Stage.SYMPY)
+    if outcome.status == "stalled":
+        return Compared(None, f"sympy got no time from the machine: {outcome.reason}", Stage.SYMPY, Cause.MACHINE)
+    if outcome.status == "error":
+        return Compared(None, "not settled: sympy gave up", Stage.SYMPY)
+    whose = "the reference alone takes" if by_reference else "it takes"
+    cause = Cause.REFERENCE_TIMEOUT if by_reference else Cause.ANSWER_TIMEOUT
+    return Compared(None, f"not settled: {whose} more than sympy may take: {outcome.reason}", Stage.SYMPY, cause)
