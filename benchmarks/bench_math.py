@@ -187,11 +187,11 @@ def competition_outputs() -> list[Output]:
     for path in sorted((DATA / "math_competition").glob("skythought_*.jsonl.gz")):
         source = path.name.removeprefix("skythought_").partition(".")[0]
         for row in rows(f"math_competition/{path.name}"):
-            pair = (row["completion"], row["gold_answer"])
+            pair = (row["completion"], str(row["gold_answer"]))
             found.append(Output(source, f"{row['id']} {row['model']}", pair, row["harness_correct"]))
     for row in rows("math_competition/qwen_math_bo8_rm_scores.jsonl.gz"):
         for at, tried in enumerate(row["completions"]):
-            pair = (tried["text"], row["gold_answer"])
+            pair = (tried["text"], str(row["gold_answer"]))
             found.append(Output("best of eight", f"{row['id']} {at}", pair, tried["harness_correct"]))
     return found
 

@@ -75,7 +75,7 @@ class WorkerPool:
         wall_factor: How many times ``cpu_seconds`` a task may take on the wall clock.
         memory_bytes: Address space that a task may add.
         spares: Idle workers beyond ``workers`` that are kept ready.
-        retries: How often a task is tried again when its worker was killed from outside.
+        retries: How often a task is tried again when its worker died; once at most if it died by itself.
         max_tasks: After how many tasks a worker is replaced.
         frame_bytes: Length of the JSON of one task, and of one value returned, at most.
 

@@ -19,9 +19,9 @@ CHUNK_BYTES = 1 << 16
 class TaskQueue:
     """First come, first served, but for suspects: tasks in which a worker died go first, alone, to a fresh worker.
 
-    A task is quarantined when two workers died in it by themselves (a fault, an exit): equal tasks are refused from then
-    on, of the latest 1,024 kinds. A task whose workers were killed from outside in each of ``1 + retries`` tries comes to
-    the same end, but an equal one has its chance: it may have been bad luck.
+    A task is quarantined when two workers died in it by themselves (a fault, an exit): equal tasks are refused from
+    then on, of the latest 1,024 kinds. A task whose workers were killed from outside in each of ``1 + retries`` tries
+    comes to the same end, but an equal one has its chance: it may have been bad luck.
 
     Args:
         retries: See `WorkerPool`.

@@ -34,7 +34,10 @@ def test_it_shows_extraction_forms_stage_and_verdict() -> None:
     ("args", "shown"),
     [
         (["41", "--answer", "42"], ["wrong, 0", "the numbers differ", "rule whole"]),
-        (["hm", "--answer", "42"], ["no_answer, 0", "no answer was found", "nothing was compared", "answer          none"]),
+        (
+            ["hm", "--answer", "42"],
+            ["no_answer, 0", "no answer was found", "nothing was compared", "answer          none"],
+        ),
         (["42", "--answer", " "], ["unparsed_reference, abstains", "the reference says nothing"]),
         ([r"\boxed{(x+1)^2}", "--answer", "x^2+2x+1"], ["correct, 1", "stage           formula"]),
         ([r"\boxed{50\%}", "--answer", "0.5", "--set", "percent=sign"], ["wrong, 0"]),

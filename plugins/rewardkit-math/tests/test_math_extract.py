@@ -274,3 +274,22 @@ def test_extraction_takes_linear_time(unit: str) -> None:
     short, long = (_seconds(unit * (size // len(unit))) for size in (60_000, 480_000))
     # Eight times the text: a quadratic step would take 64 times as long. Below a millisecond nothing grows.
     assert long < 24 * max(short, 0.001)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A:  3/6 \nso",
+        "so\nA: 3",
+        "####   7\n",
+        "The answer is 3. So",
+        "<answer> 4 </answer>.",
+        r"so \boxed{ 5 } ok",
+        "12",
+    ],
+)
+def test_the_place_of_an_answer_holds_the_answer(text: str) -> None:
+    found = extract_answer(text)
+    assert found is not None
+    assert found.answer in text[found.start : found.end]
+    assert found.end <= len(text)

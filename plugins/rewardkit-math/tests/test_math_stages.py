@@ -40,9 +40,7 @@ POLICY = Policy()
         (r"\frac{n(n+1)}{2}", r"\sum_{k=1}^{n} k", True, Stage.FORMULA),
     ],
 )
-def test_the_cheapest_stage_that_can_settles_a_pair(
-    answer: str, reference: str, equal: bool, stage: Stage
-) -> None:
+def test_the_cheapest_stage_that_can_settles_a_pair(answer: str, reference: str, equal: bool, stage: Stage) -> None:
     found = compare(answer, reference, POLICY, cpu_seconds=10)
     assert (found.equal, found.stage, found.cause) == (equal, stage, None)
     assert found.reason

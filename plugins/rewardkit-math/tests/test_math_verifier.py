@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from rewardkit_math.grading import Grading, partial_score
+from rewardkit_math.math_verify import MathVerify
 from rewardkit_math.outcome import Outcome, Rule
 from rewardkit_math.policy import Policy
 from rewardkit_math.reference import Reference, read_reference
@@ -173,6 +174,7 @@ def test_details_say_what_was_found_and_why() -> None:
         "reason": "the numbers are equal",
         "answer": r"\dfrac12",
         "rule": "box",
+        "stage": "form",
         "answer_form": r"\frac{1}{2}",
         "reference_form": "0.5",
     }
@@ -303,7 +305,7 @@ def test_it_keeps_what_every_component_promises(verifier: MathVerifier) -> None:
 
 def test_the_plugin_is_found_under_its_entry_point() -> None:
     (entry,) = (e for e in entry_points(group="rewardkit") if e.name == "math")
-    assert entry.load().rewardkit_components() == [MathVerifier]
+    assert entry.load().rewardkit_components() == [MathVerifier, MathVerify]
 
 
 def test_importing_the_plugin_loads_no_verifier() -> None:

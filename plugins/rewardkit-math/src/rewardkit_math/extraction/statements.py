@@ -80,17 +80,19 @@ def _hash(text: str, start: int, end: int) -> Extraction | None:
         at = text.rfind("####", start, at)
         if at < 0:
             return None
-        answer = _rest_of_line(text, at + 4, end)
+        answer, stop = _rest_of_line(text, at + 4, end)
         is_rule = text[at - 1 : at] == "#" or answer.startswith("#")
         if answer and not is_rule and not _HEADING.match(answer):
-            return Extraction(answer, Rule.HASH, at, at + 4 + len(answer))
+            return Extraction(answer, Rule.HASH, at, stop)
     return None
 
 
-def _rest_of_line(text: str, start: int, end: int) -> str:
+def _rest_of_line(text: str, start: int, end: int) -> tuple[str, int]:
+    """Return the rest of the line without white space around it, and where it ends."""
     limit = min(end, start + _MAX_CLAUSE)
     stop = text.find("\n", start, limit)
-    return text[start : stop if stop >= 0 else limit].strip()
+    rest = text[start : stop if stop >= 0 else limit].rstrip()
+    return rest.lstrip(), start + len(rest)
 
 
 def _line(text: str, start: int, end: int) -> Extraction | None:
@@ -99,10 +101,10 @@ def _line(text: str, start: int, end: int) -> Extraction | None:
         if not text.startswith("A:", start):
             return None
         at = start
-    answer = _rest_of_line(text, at + 2, end)
+    answer, stop = _rest_of_line(text, at + 2, end)
     if not answer or _OPTION_LIST.match(text, at + 2, min(end, at + _MAX_CLAUSE)):
         return None
-    return Extraction(answer, Rule.LINE, at, at + 2 + len(answer))
+    return Extraction(answer, Rule.LINE, at, stop)
 
 
 def _tag(text: str, start: int, end: int) -> Extraction | None:

@@ -1,8 +1,9 @@
-"""Numbers with an error bound, at a precision of any number of bits.
+r"""Numbers with an error bound, at a precision of any number of bits.
 
 A ball is a real or complex value and ``error``, the log2 of a bound on its distance from the true value; each
 operation adds what it rounds off. None stands for a value that is undefined, too large, or not known well enough, such
-as the reciprocal of a ball around 0. Principal branches; an odd root of a negative number is real.
+as the reciprocal of a ball around 0. Principal branches; an odd root of a negative number is real. Where a jump is met,
+as in ``\lfloor\sqrt{4}\rfloor``, a value that agrees with an integer to a quarter of the precision is that integer.
 """
 
 from __future__ import annotations

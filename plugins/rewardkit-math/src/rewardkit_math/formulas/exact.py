@@ -133,8 +133,8 @@ _FUNCTIONS: dict[str, tuple[int | None, Callable[..., Fraction | None]]] = {
     "factorial": (1, factorial),
     "binomial": (2, binomial),
     "mod": (2, _modulo),
-    "max": (None, max),
-    "min": (None, min),
+    "max": (None, lambda *numbers: max(numbers)),
+    "min": (None, lambda *numbers: min(numbers)),
     "gcd": (None, _whole(math.gcd)),
     "lcm": (None, _whole(math.lcm)),
 }

@@ -178,16 +178,14 @@ class Functions(Grammar):
             return self._integral()
         if operator == "limit":
             return self._limit()
-        upper = self._bound() if self.accept("^") else None
         self.expect("_")
         self.expect("{")
         variable = self._variable()
         self.expect("=")
         lower = self.nested(self.sum)
         self.expect("}")
-        if upper is None:
-            self.expect("^")
-            upper = self._bound()
+        self.expect("^")
+        upper = self._bound()
         body = self._body(variable)
         return Big("sum" if operator == "sum" else "product", body, variable, lower, upper)
 

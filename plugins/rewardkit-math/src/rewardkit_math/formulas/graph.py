@@ -38,7 +38,7 @@ from rewardkit_math.formulas.walk import children
 __all__ = ["FOREIGN", "MAX_NODES", "MAX_TERMS", "Graph", "Node"]
 
 MAX_NODES = 10_000
-_MAX_STEPS = 50_000  # terms and factors, counted again on every level that they are flattened to
+_MAX_STEPS = 20_000  # terms and factors, counted again on every level, and more for large numbers
 MAX_TERMS = 1_000
 """Most terms of a finite sum or product that are written out."""
 FOREIGN = "foreign"
@@ -175,6 +175,7 @@ class Graph:
         if self.steps > _MAX_STEPS:
             raise OutOfWorkError
         for part in flat:
+            self.steps += (exact.bits(start) // 500) ** 2
             value = self.value(part)
             if value is None or exact.bits(value) + exact.bits(start) > exact.MAX_BITS:
                 others.append(part)

@@ -41,7 +41,7 @@ def agreement(graph: Graph, a: int, b: int, session: Session) -> Agreement:
     """Compare two nodes modulo a prime."""
     order = graph.reachable([a, b])
     session.spend(len(order) / 4 + 40)
-    field = _Field(graph, Random(session.seed))
+    field = _Field(graph, session)
     for node in order:
         field.evaluate(node)
     x, y = field.values[a], field.values[b]
@@ -52,12 +52,13 @@ def agreement(graph: Graph, a: int, b: int, session: Session) -> Agreement:
 class _Field:
     """Residues of the nodes of a graph; None is undefined."""
 
-    def __init__(self, graph: Graph, random: Random) -> None:
+    def __init__(self, graph: Graph, session: Session) -> None:
         self.values: dict[int, int | None] = {}
         self.free = False
         self._graph = graph
-        self._random = random
-        self._prime = _prime(random)
+        self._session = session
+        self._random = Random(session.seed)
+        self._prime = _prime(self._random)
         self._calls: dict[tuple[object, ...], int] = {}
 
     def evaluate(self, node: int) -> None:
@@ -105,6 +106,7 @@ class _Field:
             return self._any()
         if parts[0] == 0 and exponent <= 0:
             return None
+        self._session.spend(exponent.numerator.bit_length() / 30)
         return pow(parts[0], exponent.numerator, self._prime)
 
     def _imaginary(self) -> int:
@@ -126,6 +128,7 @@ class _Field:
         return self._falling(n, k) * pow(self._falling(k, k), -1, self._prime) % self._prime
 
     def _falling(self, n: int, k: int) -> int:
+        self._session.spend(k / 30)
         product = 1
         for j in range(n - k + 1, n + 1):
             product = product * j % self._prime

@@ -33,8 +33,7 @@ class Statements(Grammar):
         sides, operators, is_congruence = [self._side()], [], False
         while self.kind == "mark" and (self.text in _RELATIONS or self.text == "\\not"):
             is_congruence |= self.text == "\\equiv"
-            operators.append("!=" if self.text == "\\not" and self.step() and self.text == "=" else self._relation())
-            self.step()
+            operators.append(self._relation())
             sides.append(self._side())
         modulus = self._modulus()
         if modulus is not None:
@@ -47,7 +46,12 @@ class Statements(Grammar):
         return Relation(tuple(sides), tuple(operators)) if operators else sides[0]
 
     def _relation(self) -> str:
-        return _RELATIONS.get(self.text) or self.refuse("a negated relation")
+        if not self.accept("\\not"):
+            return _RELATIONS[self.step()]
+        if self.text != "=":
+            self.refuse("a negated relation")
+        self.step()
+        return "!="
 
     def _modulus(self) -> Tree | None:
         r"""Read ``\pmod{n}``, ``\pmod n``, ``(mod n)`` or ``mod n``."""
@@ -89,7 +93,7 @@ class Statements(Grammar):
 
     def statements(self) -> tuple[list[Tree], str]:
         """Read statements with commas or words between them, as far as they go."""
-        items = [Symbol("...") if self.accept("...") else self.statement()]
+        items = [self.statement()]
         separators: list[str] = []
         while True:
             if self.text in _PHRASE_STARTS or self.kind in ("text", "prose"):

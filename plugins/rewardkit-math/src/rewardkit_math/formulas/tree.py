@@ -2,6 +2,23 @@ r"""The expression tree: what a formula says, before anything is computed.
 
 Nodes are frozen and hashable, hold only what was written, and never evaluate on construction: ``9^{9^9}`` is three
 literals and two powers. `parse` builds them; evaluation and comparison read them.
+
+What the parser makes of a text, beyond what each class says:
+
+* Sums and products are flat as far as the brackets of the text are: ``a-b+c`` is ``Add((a, Negate(b), c))``, ``2xy``
+  is ``Multiply((2, x, y))``, ``a/b*c`` is ``Multiply((Divide(a, b), c))``, ``-2x`` is ``Negate(Multiply((2, x)))``.
+  Brackets around one tree leave no trace. A mixed number is a sum: ``1\frac12`` is ``Add((1, Divide(1, 2)))``.
+* ``1,234`` is one `Literal`; its ``text`` keeps the commas, so that a list can still be tried.
+* `Apply` names: sin, cos, tan, cot, sec, csc, sinh, cosh, tanh, coth, sech, csch, "arc" and each of these, ln, exp, log
+  (one argument: base not written; two: the base is the second), abs, floor, ceil, sign, re, im, arg, conjugate, gcd,
+  lcm, max, min, mod, factorial, double_factorial, binomial, gamma, det (of a `Matrix`). A power of a function is a
+  power of its value; ``\sin^{-1}`` is arcsin; ``\lg`` is log with base 10; ``\sqrt`` is `Root`.
+* `Quantity` units: "%", "°", "° C", "$" and what `rewardkit_math.forms.units.read_unit` returns.
+* `Symbol` names: a letter, a Greek command ``\alpha``, capitals ``AB``, subscripts as ``x_1`` and ``a_{n+1}``, primes,
+  accents as ``\vec{v}``, ``\angle ABC`` without its space, case-folded words before "=" (``area``), and ``...`` for an
+  ellipsis that stands as an item of a list.
+* `Call` names may end in primes, a subscript, or ``^{-1}``.
+* A bare list whose parts are lists themselves is nested: ``x=1, y=2 or x=3, y=4``.
 """
 
 from __future__ import annotations

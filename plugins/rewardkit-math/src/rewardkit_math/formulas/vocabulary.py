@@ -111,7 +111,7 @@ COMMANDS: dict[str, tuple[str, str]] = (
 WORDS: dict[str, tuple[str, str]] = (
     {word: ("function", name) for word, name in _FUNCTION_NAMES.items() if word not in _NO_BARE_FUNCTION}
     | {name: ("name", f"\\{name}") for name in _GREEK if name not in ("ell", "hbar", "Pi", "xi")}
-    | {word: ("constant", "infinity") for word in ("infinity", "Infinity", "infty", "inf", "oo")}
+    | dict.fromkeys(("infinity", "Infinity", "infty", "inf", "oo"), ("constant", "infinity"))
     | {"and": ("join", "and"), "or": ("join", "or"), "pi": ("constant", "pi"), "sqrt": ("mark", "\\sqrt")}
 )
 """Kind and one spelling of the bare words that are mathematics."""
