@@ -8,9 +8,22 @@ from itertools import chain
 
 import pytest
 from rewardkit_math.formulas.parser import parse
+from rewardkit_math.formulas.session import Session
+from rewardkit_math.formulas.sets import settle_real_sets
 from rewardkit_math.formulas.settle import settle_formulas, value_of
 from rewardkit_math.formulas.tokens import Unparsed
-from rewardkit_math.formulas.tree import Add, Constant, Group, Literal, Multiply, Negate, Root, Symbol, Tree
+from rewardkit_math.formulas.tree import (
+    Add,
+    Constant,
+    Group,
+    Literal,
+    Multiply,
+    Negate,
+    Root,
+    SetOperation,
+    Symbol,
+    Tree,
+)
 from rewardkit_math.policy import Policy, Settlement
 
 DEFAULT = Policy()
@@ -324,3 +337,29 @@ def _seconds(a: Tree, b: Tree) -> float:
     start = time.process_time()
     settle_formulas(a, b)
     return time.process_time() - start
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("i < x", "an inequality that is not linear in one variable"),
+        (r"\{1, i\} \cup (0,1)", "a part is no real number"),
+        (r"(1,2,3) \cup (0,1)", "brackets around what is no interval"),
+        (r"(\infty, 3)", "an interval that ends at the wrong infinity"),
+        (r"\{x^2 \mid x > 1\}", "a set given by a formula for its elements"),
+        ("x > 1, y > 2", "inequalities for different names"),
+        (r"(0,a) \cup (b,c)", "ends whose order is not known"),
+        ("xy < 2z + xw", "an inequality in several symbols"),
+        ("x^2 < 4", "an inequality that is not linear in one variable"),
+        (r"|x| \ne 4", "an absolute value in an equation"),
+    ],
+)
+def test_what_is_no_set_of_real_numbers_in_order_says_why(text: str, reason: str) -> None:
+    session = Session(DEFAULT, b"seed", lambda a, b, session: settle_formulas(a, b))
+    assert settle_real_sets(read(text), read("(0, 7)"), session) == Settlement(None, f"not settled: {reason}")
+
+
+def test_a_union_of_very_many_intervals_is_undecided() -> None:
+    ends = [Literal(Fraction(k), str(k)) for k in range(70)]
+    union = SetOperation("union", tuple(Group("()", pair) for pair in zip(ends[::2], ends[1::2], strict=True)))
+    assert settle_formulas(union, read("(0, 7)")).reason == "not settled: more than 64 ends"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-__all__ = ["Extraction", "Missing", "Outcome", "Rule", "Stage", "Verdict"]
+__all__ = ["Extraction", "Missing", "Outcome", "Rule", "Stage", "Verdict", "shown_form"]
 
 
 class Rule(StrEnum):
@@ -67,8 +67,7 @@ class Verdict(NamedTuple):
         score: From 0 to 1, or None where the reference cannot be read (the sample abstains).
         reason: One clause for people.
         extraction: What was found, by which rule and where; None if nothing was.
-        answer_form: Normal form of the answer, or "".
-        reference_form: Normal form of the reference, or "".
+        reference: The final answer that the reference states; None if it says nothing.
         stage: What settled the comparison; None where nothing was compared.
     """
 
@@ -76,6 +75,22 @@ class Verdict(NamedTuple):
     score: float | None
     reason: str
     extraction: Extraction | None = None
-    answer_form: str = ""
-    reference_form: str = ""
+    reference: str | None = None
     stage: Stage | None = None
+
+    @property
+    def answer_form(self) -> str:
+        """Normal form of the answer, or "" where there is none."""
+        return "" if self.extraction is None else shown_form(self.extraction.answer)
+
+    @property
+    def reference_form(self) -> str:
+        """Normal form of the reference, or "" where it says nothing."""
+        return "" if self.reference is None else shown_form(self.reference)
+
+
+def shown_form(text: str) -> str:
+    """Return the normal form of a text as text."""
+    from rewardkit_math.forms.normal import normal_form
+
+    return str(normal_form(text))

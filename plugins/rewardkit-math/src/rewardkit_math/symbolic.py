@@ -49,9 +49,10 @@ def _known(node: t.Tree) -> bool:
 def ask_sympy(pairs: list[Pair], cpu_seconds: float) -> dict[Pair, Compared]:
     """Compare each pair of texts, which both parse.
 
-    Where sympy spends all that it may, it is asked about the reference alone: that tells whose fault it is.
+    Half of ``cpu_seconds`` is for the pair. Where sympy spends it, the other half is for the reference alone: that
+    tells whose fault it is.
     """
-    pool = shared_pool(_PROVE, cpu_seconds=cpu_seconds)
+    pool = shared_pool(_PROVE, cpu_seconds=cpu_seconds / 2)
     outcomes = dict(zip(pairs, pool.run([list(pair) for pair in pairs]), strict=True))
     spent = {pair for pair, outcome in outcomes.items() if outcome.status in _SPENT}
     references = sorted({reference for _, reference in spent})
@@ -61,6 +62,7 @@ def ask_sympy(pairs: list[Pair], cpu_seconds: float) -> dict[Pair, Compared]:
 
 
 def proved(outcome: TaskOutcome, by_reference: bool) -> Compared:
+    """Return what the outcome of a task says, where ``by_reference`` tells whose fault a timeout is."""
     if outcome.status == "done":
         equal, reason = outcome.value
         return Compared(equal, reason, Stage.SYMPY)

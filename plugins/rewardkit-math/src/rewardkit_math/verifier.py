@@ -12,11 +12,10 @@ from rewardkit.thinking import closes_thinking, opens_thinking
 from rewardkit_math.compared import Compared
 from rewardkit_math.comparison import compare_all
 from rewardkit_math.extraction.locate import locate
-from rewardkit_math.forms.normal import normal_form
 from rewardkit_math.grading import Grade, Grading, Unsettled, grade
-from rewardkit_math.outcome import Extraction, Missing, Verdict
+from rewardkit_math.outcome import Extraction, Missing, Verdict, shown_form
 from rewardkit_math.policy import Arithmetic, Bases, Fractions, Order, Percent, Policy, Units
-from rewardkit_math.reference import Reference, read_reference, reference_text
+from rewardkit_math.reference import Reference, reference_text
 
 __all__ = ["MathVerifier", "verify"]
 
@@ -64,15 +63,8 @@ def verify(
     if graded.failed:
         raise TimeoutError(graded.reason)
     extraction = found if isinstance(found, Extraction) else None
-    return Verdict(
-        graded.outcome,
-        graded.score,
-        graded.reason,
-        extraction,
-        str(normal_form(extraction.answer)) if extraction else "",
-        str(read_reference(answer) or ""),
-        compared.stage if compared else None,
-    )
+    stage = compared.stage if compared else None
+    return Verdict(graded.outcome, graded.score, graded.reason, extraction, reference, stage)
 
 
 def _compare(
@@ -158,7 +150,7 @@ class MathVerifier(Component):
         default="wrong", description="What becomes of an answer that no stage settles: 0 (wrong), or it abstains."
     )
     cpu_seconds: float = Field(
-        default=2.0, ge=0, le=60, description="CPU time of sympy for one comparison; 0: it is never asked."
+        default=2.0, ge=0, le=60, description="CPU time that sympy may take for one comparison; 0: it is never asked."
     )
 
     class Inputs(Columns):
@@ -228,6 +220,6 @@ def _explain(
         "answer": extraction.answer if extraction else None,
         "rule": str(extraction.rule) if extraction else None,
         "stage": str(compared.stage) if compared else None,
-        "answer_form": str(normal_form(extraction.answer)) if extraction else "",
-        "reference_form": str(normal_form(reference)) if reference is not None else "",
+        "answer_form": shown_form(extraction.answer) if extraction else "",
+        "reference_form": shown_form(reference) if reference is not None else "",
     }

@@ -50,7 +50,7 @@ def order(a: Tree, b: Tree, session: Session) -> int | None:
     """Return -1, 0 or 1 as a real constant is below, equal to, or above another; None where that is not known."""
     graph = Graph()
     difference = graph.add(Add((a, Negate(b))))
-    session.spend(graph.steps + 1)
+    session.spend(graph.steps + 15)
     exactly = graph.value(difference)
     if exactly is not None:
         return (exactly > 0) - (exactly < 0)

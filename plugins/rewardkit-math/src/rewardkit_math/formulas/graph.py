@@ -175,7 +175,7 @@ class Graph:
         if self.steps > _MAX_STEPS:
             raise OutOfWorkError
         for part in flat:
-            self.steps += (exact.bits(start) // 500) ** 2
+            self.steps += (exact.bits(start) // 800) ** 2
             value = self.value(part)
             if value is None or exact.bits(value) + exact.bits(start) > exact.MAX_BITS:
                 others.append(part)
