@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,11 @@ def deed(task: list[Any]) -> Any:
     return value
 
 
+def same(task: Any) -> Any:
+    """Do nothing."""
+    return task
+
+
 def began(pause: float) -> list[float]:
     """Return when the task began, and who ran it."""
     now = time.monotonic()
@@ -68,16 +74,12 @@ def pool(name: str, function: Callable[[Any], Any], workers: int) -> Iterator[Su
         with WorkerPool(f"isolation_cases:{function.__name__}", workers=workers, cpu_seconds=DEADLINE) as ours:
             yield ours.submit
     elif name == "pebble":
-        import pebble
-
-        theirs = pebble.ProcessPool(max_workers=workers)
+        theirs = import_module("pebble").ProcessPool(max_workers=workers)
         yield lambda task: theirs.schedule(function, args=(task,), timeout=DEADLINE)
     else:
         kind: Any = ProcessPoolExecutor
         if name == "loky":
-            import loky
-
-            kind = loky.ProcessPoolExecutor
+            kind = import_module("loky").ProcessPoolExecutor
         executor = kind(max_workers=workers)
         yield lambda task: executor.submit(function, task)
 
@@ -94,8 +96,7 @@ def values(submit: Submit, tasks: list[Any], seconds: float) -> list[Any]:
     """Return the values that come back within some seconds."""
     futures: list[Future[Any]] = []
     with suppress(Exception):  # a broken pool takes no more
-        for task in tasks:
-            futures.append(submit(task))
+        futures.extend(submit(task) for task in tasks)
     with suppress(TimeoutError):
         for _ in as_completed(futures, timeout=seconds):
             pass
@@ -170,7 +171,7 @@ def five_kinds() -> dict[str, Any]:
     settled: Counter[int] = Counter()
     with tempfile.TemporaryDirectory() as folder:
         once = {"segfault": folder, "_exit": folder}
-        tasks = [
+        tasks: list[Any] = [
             [way, place, f"{once[way]}/{place}" if way in once else ""]
             for place, way in ((place, special.get(place, "sleep")) for place in range(10_000))
         ]
@@ -199,6 +200,7 @@ def next_accepted() -> list[float]:
     """Return, for 200 kills of the only worker, the seconds until a task began in another one."""
     with WorkerPool("isolation_cases:began", workers=1, cpu_seconds=DEADLINE) as ours:
         found = []
+        ours.run([0])
         for _ in range(200):
             futures = [ours.submit(0.002 + place / 1e6) for place in range(20)]
             pid = int(futures[0].result().value[1])
@@ -211,7 +213,7 @@ def next_accepted() -> list[float]:
 
 def cost(name: str) -> dict[str, float]:
     """Return µs a task that does nothing: 10,000 at once, one after another, and beside a busy thread."""
-    with pool(name, began, 2) as submit:
+    with pool(name, same, 2) as submit:
         values(submit, [0] * 2_000, 60)
         start = time.perf_counter()
         assert len(values(submit, [0] * 10_000, 60)) == 10_000
@@ -229,7 +231,7 @@ def cost(name: str) -> dict[str, float]:
 
 def cost_of_run() -> float:
     """Return µs a task in `WorkerPool.run` with 10,000 tasks."""
-    with WorkerPool("isolation_cases:began", workers=2) as ours:
+    with WorkerPool("isolation_cases:same", workers=2) as ours:
         ours.run([0] * 2_000)
         start = time.perf_counter()
         ours.run([0] * 10_000)
@@ -240,6 +242,7 @@ def overrun() -> list[float]:
     """Return how many seconds after its deadline each of 20 hanging tasks was reported."""
     found = []
     with WorkerPool("isolation_cases:deed", workers=1, cpu_seconds=0.3) as ours:
+        ours.run([["nothing", 0, ""]])
         for place in range(20):
             start = time.perf_counter()
             assert ours.run([["hang", place, ""]])[0].status == "timeout"

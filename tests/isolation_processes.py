@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,11 +23,6 @@ def children(parent: int) -> list[int]:
         except OSError:
             continue
     return found
-
-
-def workers() -> list[int]:
-    """Return the workers of all pools of this process: the children of its children."""
-    return [worker for forkserver in children(os.getpid()) for worker in children(forkserver)]
 
 
 def is_alive(pid: int) -> bool:

@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 
 from rewardkit.isolation import PoolError, TaskError, TaskOutcome, WorkerPool, shared_pool
 from rewardkit.isolation.pool import default_workers
+from rewardkit.isolation.queue import TaskQueue
+from rewardkit.isolation.task import Batch
 
 ACT = "isolation_tasks:act"
 
@@ -78,8 +80,8 @@ class TestOutcomes:
             (["text", 99_998], "error", "returned 100,000 bytes of JSON; at most 100,000 may return"),
             (["spin", 60], "timeout", "spent its 0.3 CPU seconds"),
             (["spin_in_c"], "timeout", "spent its 0.3 CPU seconds"),
-            (["sleep", 60], "stalled", "took 0.9"),
-            (["signal_itself", signal.SIGSTOP], "stalled", "took 0.9"),
+            (["sleep", 60], "stalled", "took "),
+            (["signal_itself", signal.SIGSTOP], "stalled", "took "),
             (["allocate", 1 << 30], "memory", "wanted more memory than it may have"),
             (["segfault"], "crashed", "2 workers died in it; the last was killed by SIGSEGV"),
             (["signal_itself", signal.SIGABRT], "crashed", "2 workers died in it; the last was killed by SIGABRT"),
@@ -119,15 +121,16 @@ class TestOutcomes:
             place for place in range(100) if place not in bad
         ]
 
-    def test_tasks_behind_a_long_one_are_given_to_others(self, pool: WorkerPool) -> None:
+    def test_tasks_behind_a_long_one_are_given_to_others(self) -> None:
         """Chunks grow while tasks are short; a long task must not keep what was sent along with it."""
-        pool.run([["echo", 0]] * 2_000)
         done: list[int] = []
-        futures = [pool.submit(["sleep", 0.6] if place == 500 else ["echo", place]) for place in range(1_000)]
-        for place, future in enumerate(futures):
-            future.add_done_callback(lambda _, place=place: done.append(place))
-        assert all(future.result().status == "done" for future in futures)
-        assert done[-1] == 500
+        with WorkerPool(ACT, workers=2) as pool:
+            pool.run([["echo", 0]] * 2_000)
+            futures = [pool.submit(["sleep", 2] if place == 100 else ["echo", place]) for place in range(300)]
+            for place, future in enumerate(futures):
+                future.add_done_callback(lambda _, place=place: done.append(place))
+            assert all(future.result().status == "done" for future in futures)
+        assert done[-1] == 100
 
     def test_a_task_begins_once(self, pool: WorkerPool, tmp_path: Path) -> None:
         """What is taken back from a busy worker runs in another one only."""
@@ -152,6 +155,22 @@ class TestOutcomes:
 
 
 class TestDeathsAndRetries:
+    def test_only_the_latest_quarantined_tasks_are_remembered(self) -> None:
+        queue = TaskQueue(retries=3)
+        batch = Batch([b"%d" % place for place in range(1_025)])
+        for task in batch.tasks:
+            for _ in range(2):
+                queue.charge(task, True, "was killed by SIGSEGV")
+        again = Batch([b"0", b"1", b"1024"])
+        queue.add(again)
+        assert [task.payload for task in queue.chunk(64)] == [b"0"]
+
+    def test_a_task_killed_from_outside_too_often_is_not_held_against_its_equals(self) -> None:
+        queue = TaskQueue(retries=0)
+        queue.charge(Batch([b"1"]).tasks[0], False, "was killed by SIGKILL")
+        queue.add(Batch([b"1"]))
+        assert len(queue.chunk(64)) == 1
+
     @pytest.mark.parametrize(
         "deed",
         [["segfault"], ["exit_at_once", 0], ["signal_itself", signal.SIGKILL], ["kill_forkserver"], ["hang_up"]],
@@ -383,13 +402,13 @@ class TestCallers:
         place = str(tmp_path / "ran")
 
         async def main() -> None:
-            tasks = [["sleep", 0.1]] * 4 + [["record", place, 1]]
+            tasks = [["sleep", 0.2]] * 4 + [["record", place, 1]]
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(pool.arun(tasks), timeout=0.05)
 
         asyncio.run(main())
         assert outcome(pool, "echo", 1).value == 1
-        time.sleep(0.3)
+        time.sleep(0.5)
         assert not Path(place).exists()
 
     def test_a_pool_that_is_let_go_ends_its_processes(self) -> None:

@@ -23,19 +23,19 @@ PLACES = ["segfault", "exit", "hang", "memory"]
 
 
 @pytest.fixture
-def workers(monkeypatch: pytest.MonkeyPatch) -> Any:
+def children(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
     processes = import_module("isolation_processes")
     if not processes.HAS_PROC:
         pytest.skip("looks into /proc")
-    return processes.workers
+    return processes.children
 
 
-def kill_at_random(workers: Any, times: int, rng: random.Random) -> None:
+def kill_at_random(children: Any, forkserver: int, times: int, rng: random.Random) -> None:
     """Kill a random worker with SIGKILL, so many times."""
     while times:
         time.sleep(0.02)
-        for victim in rng.sample(alive := workers(), min(1, len(alive))):
+        for victim in rng.sample(alive := children(forkserver), min(1, len(alive))):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(victim, signal.SIGKILL)
                 times -= 1
@@ -64,16 +64,17 @@ def deeds(count: int, each: int, folder: Path, rng: random.Random) -> dict[int, 
     ids=["2,000 tasks", "10,000 tasks"],
 )
 def test_deaths_of_five_kinds_lose_double_and_swap_nothing(
-    workers: Any, tmp_path: Path, count: int, each: int, outside: int
+    children: Any, tmp_path: Path, count: int, each: int, outside: int
 ) -> None:
     rng = random.Random(7)
     special = deeds(count, each, tmp_path, rng)
     settled: Counter[int] = Counter()
     tasks: list[list[Any]] = []
     futures: list[Future[TaskOutcome]] = []
-    killer = threading.Thread(target=kill_at_random, args=(workers, outside, rng))
     # a task that spends its 50 ms is itself often killed from outside, so that three retries are too few
     with WorkerPool("isolation_tasks:act", workers=4, cpu_seconds=0.05, wall_factor=200, retries=30) as pool:
+        forkserver = pool.submit(["pids"]).result().value[1]
+        killer = threading.Thread(target=kill_at_random, args=(children, forkserver, outside, rng), daemon=True)
         killer.start()
         while len(tasks) < count or killer.is_alive():
             place = len(tasks)

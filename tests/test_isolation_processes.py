@@ -23,12 +23,7 @@ TESTS = Path(__file__).parent
 ACT = "isolation_tasks:act"
 sys.path.insert(0, str(TESTS))
 processes = import_module("isolation_processes")
-children, eventually, is_alive, workers = (
-    processes.children,
-    processes.eventually,
-    processes.is_alive,
-    processes.workers,
-)
+children, eventually, is_alive = processes.children, processes.eventually, processes.is_alive
 sys.path.remove(str(TESTS))
 
 pytestmark = pytest.mark.skipif(not processes.HAS_PROC, reason="looks into /proc")
@@ -120,11 +115,14 @@ class TestNothingStays:
         with WorkerPool(ACT, workers=2) as pool:
             deaths = [["exit_at_once", status] for status in range(20)]
             warm = [["sleep", 0.05]] * 2
-            pool.run(deaths[:5] + warm)
-            assert eventually(lambda: len(workers()) == 3)
+            pool.run(deaths[:5])
+            pool.run(warm)
+            _, forkserver = outcome(pool, "pids").value
+            assert eventually(lambda: len(children(forkserver)) == 3)
             before = open_descriptors()
-            pool.run(deaths[5:] + warm)
-            assert eventually(lambda: len(workers()) == 3 and all(map(is_alive, workers())))
+            pool.run(deaths[5:])
+            pool.run(warm)
+            assert eventually(lambda: len(children(forkserver)) == 3 and all(map(is_alive, children(forkserver))))
             assert open_descriptors() == before
 
     @pytest.mark.parametrize("deed", ["['spin', 600]", "['spin_in_c']", "['sleep', 600]", "['echo', 1]"])
@@ -173,11 +171,12 @@ future = pool.submit(["spin_in_c"])
 
 class TestTheForkserver:
     def test_nothing_is_lost_when_it_is_killed_at_work(self) -> None:
+        others = set(children(os.getpid()))
         with WorkerPool(ACT, workers=2) as pool:
             futures = [pool.submit(["sleep", 0.01, place]) for place in range(200)]
             for _ in range(3):
                 time.sleep(0.15)
-                for forkserver in children(os.getpid()):
+                for forkserver in set(children(os.getpid())) - others:
                     os.kill(forkserver, signal.SIGKILL)
             assert [future.result() for future in futures] == [TaskOutcome("done", place) for place in range(200)]
 

@@ -60,7 +60,7 @@ class Forkserver:
         finally:
             far.close()
         limits = {name: getattr(settings, name) for name in forkserver.Limits._fields}
-        config = {"path": sys.path, "function": settings.function, "limits": limits}
+        config = {"path": [str(entry) for entry in sys.path], "function": settings.function, "limits": limits}
         self._send(frame(json.dumps(config).encode()))
         self.control.setblocking(False)
         self._received = bytearray()

@@ -10,7 +10,6 @@ import signal
 import socket
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -38,7 +37,7 @@ class Supervisor:
         self._pid = os.getpid()
         self._settings = settings
         self._lock = threading.Lock()
-        self._inbox: deque[Batch] = deque()
+        self._inbox: list[Batch] = []
         self._stopping = self.ended = False
         self._queue = TaskQueue(settings.retries)
         self._workers: dict[int, Worker] = {}
@@ -68,6 +67,8 @@ class Supervisor:
             if self.ended:
                 raise PoolError(_CLOSED)
             self._inbox.append(batch)
+            if len(self._inbox) > 1:
+                return  # the first one has woken it
         self._wake_up()
 
     def stop(self) -> None:
@@ -136,8 +137,10 @@ class Supervisor:
 
     def _read_inbox(self, events: int) -> None:
         self._wakeup.recv(4096)
-        while self._inbox:
-            self._queue.add(self._inbox.popleft())
+        with self._lock:
+            batches, self._inbox = self._inbox, []
+        for batch in batches:
+            self._queue.add(batch)
 
     def _patience(self) -> float | None:
         """Return for how many seconds nothing has to be done unless somebody says something."""
@@ -154,7 +157,7 @@ class Supervisor:
 
     def _dispatch(self, now: float) -> None:
         idle = [worker for worker in self._workers.values() if worker.idle]
-        free = self._settings.workers - self._busy()
+        free = self._settings.workers - sum(bool(worker.tasks) and not worker.gone for worker in self._workers.values())
         if not idle or not free or self._runs_alone():
             return
         idle.sort(key=lambda worker: not worker.served)  # a fresh one is kept for a suspect
@@ -207,6 +210,7 @@ class Supervisor:
             except EOFError:  # the forkserver is about to say how it died
                 self._unwatch(worker.channel)
                 worker.gone = True
+                self._queue.give_back(worker.take_back())
                 worker.answer_by = time.monotonic() + GOODBYE_SECONDS
 
     def _take_answers(self, worker: Worker) -> None:

@@ -59,7 +59,7 @@ _COMMAND = re.compile(r"\\(?:[A-Za-z]+|.)", re.DOTALL)
 
 _DELIMITER = re.compile(r"(?<!\\)\$")
 # Bold marks touch a word on one side only; the ** of 2**3 is a power.
-_MARKDOWN = re.compile(r"(?<![0-9A-Za-z)])\*\*|\*\*(?![0-9A-Za-z(])")
+_MARKDOWN = re.compile(r"(?<![0-9A-Za-z)}])\*\*|\*\*(?![0-9A-Za-z(])")
 _CALCULATOR = re.compile(r"<<[^<>]*>>")
 _GROUP_MARK = re.compile(r"\{,\}|,[ ]?\\![ ]?(?=[0-9]{3})")
 _RELATIONS = {"<=": r"\le ", ">=": r"\ge ", "!=": r"\ne ", "==": "="}

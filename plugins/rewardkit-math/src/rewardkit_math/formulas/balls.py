@@ -22,6 +22,8 @@ MAX_MAGNITUDE = 40
 """Most bits of an argument of exp, gamma and the like, and of the bits of a power."""
 _MAX_ANGLE = 5_000  # bits before the point of what sin and cos may reduce
 _MAX_SHIFT = 64
+_MAX_GAMMA = 1_000  # bits: beyond, setting up the series takes long
+_MAX_DEGREE = 1_000_000
 _EXACT = -math.inf
 
 
@@ -98,8 +100,11 @@ class Balls:
         """Return a power whose exponent is an exact fraction."""
         if exponent.denominator == 1:
             return self._whole_power(base, exponent.numerator)
+        if exponent.numerator.bit_length() > MAX_MAGNITUDE:
+            return None
         if self.may_be_zero(base):
-            bound = (max(self.magnitude(base[0]), base[1]) + 1) * float(exponent)
+            size = max(self.magnitude(base[0]), base[1]) + 1
+            bound = size * float(exponent) if size > _EXACT else _EXACT
             return (self._context.mpf(0), bound) if exponent > 0 else None
         if exponent.denominator % 2 and self.is_real(base) and base[0] < 0:
             turned = self.power((-base[0], base[1]), exponent)
@@ -114,8 +119,8 @@ class Balls:
 
     def root(self, ball: Ball, degree: int) -> Ball | None:
         """Return the root; of a ball around 0 a larger ball around 0."""
-        if degree == 1:
-            return ball
+        if degree > _MAX_DEGREE:
+            return None
         if self.may_be_zero(ball):
             return self._context.mpf(0), (max(self.magnitude(ball[0]), ball[1]) + 1) / degree
         if self.is_real(ball) and ball[0] < 0 and degree % 2:
@@ -265,6 +270,8 @@ class Balls:
 
     def _gamma(self, ball: Ball | None) -> Ball | None:
         if ball is None or not self.is_real(ball) or self.magnitude(ball[0]) > MAX_MAGNITUDE or ball[1] > -1:
+            return None
+        if self._precision > _MAX_GAMMA:
             return None
         if ball[0] < 1:
             return self._gamma_below_one(ball)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from itertools import pairwise
 from typing import NoReturn, TypeVar
 
 from rewardkit_math.formulas.tokens import Refusal, Token
@@ -15,6 +14,7 @@ __all__ = ["MAX_DEPTH", "Grammar"]
 MAX_DEPTH = 50
 """Deepest nesting of brackets, fractions, exponents and arguments; one level takes ten Python frames or fewer."""
 
+_AFTER_CALLED = frozenset({"(", "'", "_", "^"})
 _AFTER = frozenset({",", ";", ")", "]", "}", "\\}", "&", "\\\\", "\\cup", "\\cap"})
 _BEFORE = frozenset({"", ",", ";", "and", "or", "(", "[", "{", "\\{", "&", "\\\\", "\\cup", "\\cap", "=", "\\in"})
 _T = TypeVar("_T")
@@ -31,6 +31,7 @@ class Grammar(ABC):
         integrals: Open integrals, which a differential ends.
         rows: Open environments, whose rows a double backslash ends.
         alone: Letters that stand somewhere without a bracket after them, and so are no functions.
+        dropped: The words of a phrase that was left out.
         bound: Letters that a sum, product or limit binds, so that ``i`` and ``e`` are names there.
     """
 
@@ -43,6 +44,7 @@ class Grammar(ABC):
         self.french = False
         self.integrals = 0
         self.bound: list[str] = []
+        self.dropped = ""
         self.rows = 0
         self.alone = _letters_alone(tokens)
         self.python_style = any(
@@ -67,7 +69,11 @@ class Grammar(ABC):
 
     def spaced(self) -> bool:
         """Tell whether space stands before the current token."""
-        return self.tokens[self.at][3]
+        return self.tokens[self.at][3] > 0
+
+    def on_new_line(self) -> bool:
+        r"""Tell whether a line break or ``\quad`` stands before the current token."""
+        return self.tokens[self.at][3] == 2
 
     def accept(self, text: str) -> bool:
         """Step over a mark if it is next."""
@@ -213,6 +219,11 @@ class Grammar(ABC):
 
 
 def _letters_alone(tokens: list[Token]) -> frozenset[str]:
-    return frozenset(
-        token[1] for token, after in pairwise(tokens) if token[0] == "name" and after[1] not in ("(", "'", "_", "^")
-    )
+    """Return the names that stand without a bracket, prime, subscript or power after them."""
+    alone = set()
+    for (kind, text, *_), (_, after, *_), (_, second, *_) in zip(
+        tokens, tokens[1:], [*tokens[2:], tokens[-1]], strict=False
+    ):
+        if kind == "name" and after not in _AFTER_CALLED and (after, second) != ("{", "("):
+            alone.add(text)
+    return frozenset(alone)

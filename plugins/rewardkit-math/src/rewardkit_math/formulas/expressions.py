@@ -32,6 +32,7 @@ __all__ = ["Expressions"]
 
 _SIGNS = frozenset("+-±∓")
 _PERCENT = frozenset({"percent", "percentage", "pct"})
+_DEGREES = frozenset({"°", "\\circ"})
 _POSTFIX_UNITS = frozenset({"%", "°"})
 
 
@@ -121,9 +122,9 @@ class Expressions(Grammar):
 
     def _postfix_unit(self) -> str:
         sign = self.step()
-        if sign == "°" and self.text in ("C", "F"):
-            return f"° {self.step()}"
-        return sign
+        if sign not in _DEGREES:
+            return short_unit(sign)
+        return f"° {self.step()}" if self.text in ("C", "F") else "°"
 
     def _is_one_sided(self) -> bool:
         """Tell whether a limit is approached from one side, as 0^+ or 0^{-} says."""
@@ -132,9 +133,9 @@ class Expressions(Grammar):
 
     def _raised(self, base: Tree) -> Tree:
         self.step()
-        if self.text == "°":
+        if self.text in _DEGREES:
             return Quantity(base, self._postfix_unit())
-        if self.text == "{" and self.peek()[1] == "°" and self.peek(2)[1] == "}":
+        if self.text == "{" and self.peek()[1] in _DEGREES and self.peek(2)[1] == "}":
             self.step()
             self.step()
             self.step()

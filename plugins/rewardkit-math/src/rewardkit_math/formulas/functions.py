@@ -134,9 +134,11 @@ class Functions(Grammar):
 
     def call(self, letter: str, name: str, start: int) -> Tree | None:
         """Read the arguments of a function that the text only names; None if it names none."""
-        if self.kind != "mark" or self.text not in ("(", "^"):
+        if self.kind != "mark" or self.text not in ("(", "^", "{"):
             return None
         is_called = letter in _CALLED and letter not in self.alone
+        if self.text == "{":
+            return self._braced_call(name) if is_called and self.peek()[1] == "(" else None
         if self.text == "^":
             return self._power_of_call(name) if is_called else None
         if not is_called and not self._is_definition(start) and not (letter.isupper() and self._has_comma()):
@@ -145,6 +147,13 @@ class Functions(Grammar):
         if name == "C" and len(arguments) == 2:
             return Apply("binomial", arguments)
         return Apply("gamma", arguments) if name == "\\Gamma" and len(arguments) == 1 else Call(name, arguments)
+
+    def _braced_call(self, name: str) -> Tree:
+        r"""Read ``f{\left(x \right)}``, as sympy prints it."""
+        self.step()
+        arguments = self.arguments()
+        self.expect("}")
+        return Call(name, arguments)
 
     def _power_of_call(self, name: str) -> Tree | None:
         ahead = " ".join(token[1] for token in self.tokens[self.at : self.at + 6])

@@ -224,7 +224,7 @@ class _Evaluation:
             if node.label in ("factorial", "gamma", "binomial"):
                 return 8.0 * (1 + (precision / 400) ** 3)
             largest = max((self._balls.magnitude(part[0]) for part in parts), default=0.0)
-            return 3 * (1 + ((precision + max(largest, 0.0)) / 600) ** 2)
+            return 3 * (1 + ((precision + max(largest, 0.0)) / 450) ** 2)
         if node.kind in ("power", "root"):
-            return 3 * (1 + (precision / 600) ** 2)
+            return 3 * (1 + (precision / 450) ** 2)
         return max(len(parts), 1) * (0.7 + float((precision / 1000) ** 1.6))

@@ -89,6 +89,8 @@ class Operands(Grammar):
     def starts_operand(self) -> bool:
         """Tell whether the current token may begin a factor right after another one."""
         kind, text = self.kind, self.text
+        if self.on_new_line():
+            return False
         if kind == "mark":
             return text in _JOINABLE or (text == "|" and self.bar == "open") or (text == "[" and not self.french)
         if kind == "text":
@@ -278,7 +280,7 @@ class Operands(Grammar):
         kind, text, at, _ = self.tokens[self.at]
         if len(text) == 1:
             return self.digits()
-        self.tokens[self.at] = (kind, text[1:], at + 1, False)
+        self.tokens[self.at] = (kind, text[1:], at + 1, 0)
         self.text = text[1:]
         return Literal(Fraction(int(text[0])), text[0])
 

@@ -1,8 +1,9 @@
 r"""Words around a formula: phrases that say only which numbers a letter stands for, and answers made of words.
 
 A phrase is "for", "where", "with" or ``\forall`` and then nothing but names, ``\in``, number sets and the words of
-`QUANTIFIERS`: "for all real x", "for some constant c", "where n is an integer". It is dropped after a statement, and so
-is ``, x \in \mathbb{R}`` or ``(x \in \mathbb{R})`` at the end of something that has an x.
+`QUANTIFIERS`: "for all real x", "for some constant c", "where n is an integer". It is dropped after a statement; two
+of different words in one answer are conditions, and refused. Dropped is also ``, x \in \mathbb{R}`` or
+``(x \in \mathbb{R})``, or with the integers, at the end of something that has an x.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from rewardkit_math.formulas.tokens import Token
 from rewardkit_math.formulas.tree import Words
 from rewardkit_math.formulas.vocabulary import is_prose
 
-__all__ = ["OPENERS", "QUANTIFIERS", "as_words", "core", "member_end", "phrase_end"]
+__all__ = ["DOMAINS", "OPENERS", "QUANTIFIERS", "as_words", "core", "member_end", "phrase_end"]
 
 OPENERS = frozenset({"for", "where", "with", "\\forall"})
 _QUANTIFIERS = """
@@ -22,6 +23,9 @@ arbitrary integer integers number numbers constant constants value values is are
 """
 QUANTIFIERS = frozenset(_QUANTIFIERS.split())
 """Words of a phrase that may be dropped."""
+
+DOMAINS = frozenset("RZ")
+"""Number sets that go without saying: a list may end with a letter that lies in one."""
 
 _LEADING = re.compile(
     r"(?>[\s:=*`\"~]|\$(?=\s*\\approx)|\\(?:approx|quad)(?![A-Za-z])|(?:approximately|about|exactly)\s)*+"
@@ -66,7 +70,7 @@ def _is_in_phrase(tokens: list[Token], at: int, is_first: bool) -> bool:
 def member_end(tokens: list[Token], at: int) -> int:
     r"""Return the index behind ``(x \in \mathbb{R})`` at a token; the same index if it is something else."""
     pattern = [token[0] if token[0] in ("name", "set") else token[1] for token in tokens[at : at + 6]]
-    matches = pattern[:4] == ["(", "name", "\\in", "set"] and pattern[4:5] == [")"]
+    matches = pattern[:5] == ["(", "name", "\\in", "set", ")"] and tokens[at + 3][1] in DOMAINS
     return at + 5 if matches and any(token[1] == tokens[at + 1][1] for token in tokens[:at]) else at
 
 

@@ -42,7 +42,6 @@ _ZERO, _ONE = Literal(Fraction(0), "0"), Literal(Fraction(1), "1")
 _ALL_WORDS = frozenset({"all real numbers", "all reals", "real numbers", "the real numbers", "any real number"})
 _NO_WORDS = frozenset({"no solution", "no solutions", "no real solution", "no real solutions", "empty set"})
 _TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "!=": "!="}
-_MAX_ENDS = 64
 
 
 class _NotRealError(Exception):
@@ -216,8 +215,6 @@ def _insert(ends: list[Tree], end: Tree, session: Session) -> None:
             if where:
                 ends.insert(index, end)
             return
-    if len(ends) >= _MAX_ENDS:
-        raise _NotRealError(f"more than {_MAX_ENDS} ends")
     ends.append(end)
 
 

@@ -10,7 +10,7 @@ from typing import Literal as OneOf
 from typing import TypeAlias
 
 from rewardkit_math.formulas.cursor import Grammar
-from rewardkit_math.formulas.phrases import member_end, phrase_end
+from rewardkit_math.formulas.phrases import DOMAINS, member_end, phrase_end
 from rewardkit_math.formulas.tree import Apply, Congruence, Group, NumberSet, Relation, SetOperation, Symbol, Tree
 from rewardkit_math.formulas.walk import free_symbols
 
@@ -22,6 +22,7 @@ _RELATIONS = {
 _SetOperator: TypeAlias = OneOf["union", "intersection", "difference"]
 _SET_OPERATORS: dict[str, _SetOperator] = {"\\cup": "union", "\\cap": "intersection", "\\setminus": "difference"}
 _PHRASE_STARTS = frozenset({",", "(", "\\forall"})
+_NO_NAME = frozenset({"not", "never", "no", "nor", "neither", "if", "unless"})
 _SEPARATORS = frozenset({",", ";", "\\\\"})
 
 
@@ -30,8 +31,11 @@ class Statements(Grammar):
 
     def statement(self) -> Tree:
         """Read a chain of relations, or a single expression or set."""
-        sides, operators, is_congruence = [self._side()], [], False
+        sides, is_congruence = [self._side()], False
+        operators: list[str] = []
         while self.kind == "mark" and (self.text in _RELATIONS or self.text == "\\not"):
+            if operators and self._is_next_equation():
+                self.refuse("two equations side by side")
             is_congruence |= self.text == "\\equiv"
             operators.append(self._relation())
             sides.append(self._side())
@@ -44,6 +48,11 @@ class Statements(Grammar):
         if is_congruence and len(sides) == 2 and isinstance(last, Apply) and last.function == "mod":
             return Congruence(sides[0], *last.arguments)
         return Relation(tuple(sides), tuple(operators)) if operators else sides[0]
+
+    def _is_next_equation(self) -> bool:
+        """Tell whether the side before this sign may be two, as in ``x=1 y=2``."""
+        name, before = self.tokens[self.at - 1], self.tokens[self.at - 2]
+        return name[0] == "name" and name[3] > 0 and (before[0] != "mark" or before[1] in (")", "}", "]"))
 
     def _relation(self) -> str:
         if not self.accept("\\not"):
@@ -86,7 +95,7 @@ class Statements(Grammar):
         start, words = self.at, []
         while self.kind in ("text", "prose"):
             words.append(self.step())
-        if self.text == "=":
+        if self.text == "=" and not _NO_NAME.intersection(" ".join(words).casefold().split()):
             return Symbol(" ".join(words).casefold())
         self.return_to(start)
         return None
@@ -98,7 +107,8 @@ class Statements(Grammar):
         while True:
             if self.text in _PHRASE_STARTS or self.kind in ("text", "prose"):
                 self.skip_phrase()
-            separator = self._separator()
+            is_new_line = self.on_new_line() and isinstance(items[-1], Relation) and self.kind in ("name", "function")
+            separator = "," if is_new_line else self._separator()
             if separator is None:
                 return _structured(items, separators) if separators else (items, "")
             separators.append(separator)
@@ -108,8 +118,13 @@ class Statements(Grammar):
         """Drop a phrase that says only which numbers a letter stands for."""
         at = self.at + (self.text == ",")
         end = member_end(self.tokens, at) if self.tokens[at][1] == "(" else phrase_end(self.tokens, at)
-        if end != at:
-            self.return_to(end)
+        if end == at:
+            return
+        words = " ".join(text for kind, text, *_ in self.tokens[at:end] if kind in ("text", "prose"))
+        if self.dropped not in ("", words):
+            self.refuse("different conditions")
+        self.dropped = words
+        self.return_to(end)
 
     def _separator(self) -> str | None:
         found = None
@@ -134,7 +149,7 @@ def without_domain(items: list[Tree]) -> list[Tree]:
         return items
     name, domain = last.sides
     has_name = isinstance(name, Symbol) and any(name.name in free_symbols(item) for item in items[:-1])
-    return items[:-1] if isinstance(domain, NumberSet) and has_name else items
+    return items[:-1] if isinstance(domain, NumberSet) and domain.name in DOMAINS and has_name else items
 
 
 def _operation(operator: str) -> _SetOperator:

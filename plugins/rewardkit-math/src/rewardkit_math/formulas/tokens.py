@@ -1,10 +1,10 @@
 r"""Tokens of an answer: one pass of one pattern over LaTeX, plain text, sympy style and Unicode.
 
-A token is a plain tuple ``(kind, text, at, spaced)``: what it is, its one spelling, where it starts (in characters),
-and whether space stands before it. Kinds: "number" (digits without thousands marks), "name" (one letter, a Greek
-letter, or upper-case letters such as ``AB``), "constant" (``pi``, ``infinity``), "function", "set", "begin" and
-"end" (of an environment), "text" (words of a ``\text``), "prose" (bare words), "join" ("and", "or"), "mark"
-(everything else, as its spelling in the tables of `rewardkit_math.formulas.vocabulary`), and "stop" at the end.
+A token is a plain tuple ``(kind, text, at, space)``: what it is, its one spelling, where it starts (in characters), and
+whether space (1), or a line break or ``\quad`` (2), stands before it. Kinds: "number" (digits), "name" (one letter, a
+Greek letter, or capitals such as ``AB``), "constant" (``pi``, ``infinity``), "function", "set", "begin" and "end" (of
+an environment), "text" (words of a ``\text``), "prose" (bare words), "join" ("and", "or"), "mark" (everything else,
+spelled as in the tables of `rewardkit_math.formulas.vocabulary`), and "stop" at the end.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = ["MAX_CHARS", "Refusal", "Token", "Unparsed", "plain", "tokenize"]
 MAX_CHARS = 1000
 """Longest text that is read, in characters."""
 
-Token: TypeAlias = tuple[str, str, int, bool]
+Token: TypeAlias = tuple[str, str, int, int]
 
 
 class Unparsed(NamedTuple):
@@ -110,7 +110,7 @@ def tokenize(text: str, start: int = 0, end: int | None = None) -> list[Token]:
     end = len(text) if end is None else end
     scanner = _Scanner(text)
     scanner.scan(start, end)
-    scanner.tokens.append(("stop", "", end, True))
+    scanner.tokens.append(("stop", "", end, 1))
     return scanner.tokens
 
 
@@ -138,7 +138,7 @@ class _Scanner:
     def __init__(self, text: str) -> None:
         self.text = text
         self.tokens: list[Token] = []
-        self.spaced = True
+        self.space = 1
         self.brackets = 0
         self.environments: list[str] = []
         self.is_delimited = len(_DOLLAR.findall(text)) % 2 == 0
@@ -146,13 +146,13 @@ class _Scanner:
     def scan(self, start: int, end: int) -> None:
         for match in _TOKEN.finditer(self.text, start, end):
             if match.lastgroup == "space":
-                self.spaced = True
+                self.space = max(self.space, 2 if "\n" in match[0] or "quad" in match[0] else 1)
             else:
                 _READERS[match.lastgroup or ""](self, match)
 
     def add(self, kind: str, text: str, at: int) -> None:
-        self.tokens.append((kind, text, at, self.spaced))
-        self.spaced = False
+        self.tokens.append((kind, text, at, self.space))
+        self.space = 0
 
     def number(self, match: re.Match[str]) -> None:
         digits, at = match[0], match.start()
@@ -170,14 +170,14 @@ class _Scanner:
 
     def word(self, match: re.Match[str]) -> None:
         word, at = match[0], match.start()
-        before = self.tokens[-1] if self.tokens else ("stop", "", 0, True)
+        before = self.tokens[-1] if self.tokens else ("stop", "", 0, 1)
         if word in WORDS:
             self.add(*WORDS[word], at)
         elif word == "U" and before[1] in (")", "]") and _OPENING_NEXT.match(self.text, match.end()):
             self.add("mark", "\\cup", at)
         elif word == "x" and before[0] == "number" and _POWER_OF_TEN.match(self.text, match.end()):
             self.add("mark", "*", at)
-        elif before[0] == "number" and known_unit(word, self.spaced):
+        elif before[0] == "number" and known_unit(word, self.space > 0):
             self.add("text", word, at)
         elif word[-1] in "xyz" and WORDS.get(word[:-1], ("",))[0] == "function":
             self.add(*WORDS[word[:-1]], at)
@@ -200,9 +200,9 @@ class _Scanner:
         elif _PLAIN_TEXT.match(plain_words) and not ("," in plain_words and plain_words.isupper()):
             self.add("text", " ".join(plain_words.replace("~", " ").split()), match.start())
         else:
-            self.spaced = True
+            self.space = 1
             self.scan(*match.span("words"))
-            self.spaced = True
+            self.space = 1
 
     def set(self, match: re.Match[str]) -> None:
         self.add("set", match["set"] or match["bareset"], match.start())
@@ -230,7 +230,7 @@ class _Scanner:
         if text.startswith("$") and "\n" in text:
             self.add("mark", ",", at)
         elif is_layout or text in IGNORED or len(text.split()) == 2 or (text == "$" and not self.is_money(match.end())):
-            self.spaced = True
+            self.space = 1
         elif text in COMMANDS:
             self.add(*COMMANDS[text], at)
         else:

@@ -73,7 +73,7 @@ _MARKS = {
     "*": "** \\cdot \\times \\ast \\cdotp", "/": "\\div", "<": "\\lt", ">": "\\gt", "=": "== := \\coloneqq",
     "<=": "=< \\le \\leq \\leqslant \\leqq", ">=": "\\ge \\geq \\geqslant \\geqq", "!=": "<> \\ne \\neq",
     "~": "\\approx \\simeq \\approxeq \\sim \\thickapprox", "±": "\\pm +- +/-", "∓": "\\mp", "%": "\\%", "$": "\\$",
-    "°": "\\degree \\circ \\textdegree", "'": "\\prime", "{": "\\bgroup", "}": "\\egroup", "\\{": "\\lbrace",
+    "°": "\\degree \\textdegree", "'": "\\prime", "{": "\\bgroup", "}": "\\egroup", "\\{": "\\lbrace",
     "\\}": "\\rbrace", "[": "\\lbrack", "]": "\\rbrack", "|": "\\vert", "|(": "\\lvert", ")|": "\\rvert",
     ":": "\\colon", "...": "\\ldots \\dots \\cdots \\dotsc", "\\setminus": "\\smallsetminus \\backslash",
     "\\emptyset": "\\varnothing", "\\frac": "\\dfrac \\tfrac \\cfrac", "\\binom": "\\dbinom \\tbinom",
