@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
 import time
+from collections.abc import Callable
 from fractions import Fraction
 from itertools import chain
 
@@ -14,12 +17,17 @@ from rewardkit_math.formulas.settle import settle_formulas, value_of
 from rewardkit_math.formulas.tokens import Unparsed
 from rewardkit_math.formulas.tree import (
     Add,
+    Apply,
     Constant,
     Group,
     Literal,
     Multiply,
     Negate,
+    PlusMinus,
+    Power,
+    Relation,
     Root,
+    SetOperation,
     Symbol,
     Tree,
 )
@@ -355,3 +363,36 @@ def _seconds(a: Tree, b: Tree) -> float:
 def test_what_is_no_set_of_real_numbers_in_order_says_why(text: str, reason: str) -> None:
     session = Session(DEFAULT, b"seed", lambda a, b, session: settle_formulas(a, b))
     assert settle_real_sets(read(text), read("(0, 7)"), session) == Settlement(None, f"not settled: {reason}")
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        (r"x + 0^{10^{-400}}", "x", True), (r"\sqrt[10^{400}]{x+1}", "x", None), ("x^{10^{400}/3}", "x", None),
+        (r"(\tan(\sin(10^{400})))!", "4", None), (r"\max(x)", "x", True), (r"\sqrt{x}^{10^{400}}", "1", None),
+        (r"e^{-e^{7}}+\pi", r"\pi", False), (r"\pi+e^{-e^{20}}", r"\pi", None), (r"(1+\sqrt2)^{10^9}", "1", False),
+    ],
+)  # fmt: skip
+def test_extreme_sizes_are_refused_rather_than_computed(a: str, b: str, expected: bool | None) -> None:
+    assert settle(a, b).equal is expected
+
+
+WRAPPED: list[Callable[[Tree], Tree]] = [
+    lambda tree: Power(tree, tree if isinstance(tree, Symbol) else Symbol("x")), lambda tree: Apply("cos", (tree,)),
+    lambda tree: Group("()", (tree, Symbol("x"))), lambda tree: PlusMinus(Symbol("x"), tree),
+    lambda tree: Relation((Symbol("x"), tree), ("<",)), lambda tree: SetOperation("union", (tree, Symbol("x"))),
+]  # fmt: skip
+
+
+def deeper(frames: int, call: Callable[[], Settlement]) -> Settlement:
+    return call() if frames == 0 else deeper(frames - 1, call)
+
+
+@pytest.mark.parametrize("wrap", WRAPPED)
+def test_the_deepest_tree_leaves_half_of_the_stack_free(wrap: Callable[[Tree], Tree]) -> None:
+    tree: Tree = Symbol("x")
+    for _ in range(58):
+        tree = wrap(tree)
+    other = Negate(Negate(tree))
+    frames = sys.getrecursionlimit() // 2 - len(inspect.stack(0))
+    assert deeper(frames, lambda: settle_formulas(tree, other)).reason

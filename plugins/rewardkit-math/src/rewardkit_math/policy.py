@@ -35,7 +35,7 @@ class Policy(NamedTuple):
     bases: Bases = "optional"
     order: Order = "brackets"
     fractions: Fractions = "any"
-    rounding: int | None = None
+    rounding: int | None = 10
     arithmetic: Arithmetic = "computed"
 
 

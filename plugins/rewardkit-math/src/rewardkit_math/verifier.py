@@ -134,7 +134,7 @@ class MathVerifier(Component):
         default="any", description="Whether 4/8 is 1/2 (any), or an answer is wrong until it is reduced (reduced)."
     )
     rounding: int | None = Field(
-        default=None,
+        default=10,
         ge=1,
         le=50,
         description="Significant digits from which a decimal equals the exact value that it rounds; null: never.",
