@@ -22,6 +22,7 @@ from rewardkit_math.formulas.tree import (
     Multiply,
     Negate,
     Numeral,
+    Power,
     Quantity,
     Tree,
 )
@@ -168,16 +169,25 @@ def _is_reduced(tree: Tree) -> bool:
 
 
 def _rounded(rounded: Tree, exact: Tree, session: Session) -> bool:
-    """Tell whether a decimal is the other side, rounded to digits enough."""
-    inner = _positive(rounded)
-    least, digits = session.policy.rounding, decimals(rounded)
-    if least is None or not digits or not isinstance(inner, Literal) or decimals(exact):
+    """Tell whether a decimal, or a decimal times a power of ten, is the other side rounded to digits enough."""
+    least, mantissa = session.policy.rounding, _mantissa(rounded)
+    digits = decimals(mantissa) if mantissa else None
+    if least is None or mantissa is None or not digits or not mantissa.value or decimals(_mantissa(exact) or exact):
         return False
-    if len(inner.text.replace(".", "").replace(",", "").lstrip("0")) < least:
+    if len(mantissa.text.replace(".", "").replace(",", "").lstrip("0")) < least:
         return False
-    value = nearest_fraction(exact, session)
-    written = inner.value if inner is rounded else -inner.value
-    return value is not None and abs(value - written) <= Fraction(1, 2 * 10**digits)
+    value, written = nearest_fraction(exact, session), nearest_fraction(rounded, session)
+    if value is None or written is None:
+        return False
+    return abs(value - written) <= abs(written / mantissa.value) * Fraction(1, 2 * 10**digits)
+
+
+def _mantissa(tree: Tree) -> Literal | None:
+    inner = _positive(tree)
+    if isinstance(inner, Multiply) and len(inner.factors) == 2:
+        first, scale = inner.factors
+        return _mantissa(first) if isinstance(scale, Power) and scale.base == Literal(Fraction(10)) else None
+    return inner if isinstance(inner, Literal) else None
 
 
 def _numerals(a: Tree, b: Tree, session: Session) -> Settlement:
