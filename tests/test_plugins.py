@@ -270,7 +270,7 @@ def test_rewardkit_schedules_are_known_by_name(zoo: Any) -> None:
 
 
 def test_rewardkit_commands_are_sorted_and_a_name_that_two_claim_is_left_out(zoo: Any) -> None:
-    assert zoo["commands"] == ["zoo-kept", "zoo-one", "zoo-two"]
+    assert zoo["commands"] == ["math", "zoo-kept", "zoo-one", "zoo-two"]
     assert zoo["after"]["rubbish"][-4] == "rewardkit_commands returned 'zoo-text', which is no command with a name"
     assert zoo["after"]["claim_b"][1] == (
         "command 'zoo-claimed' is provided twice: by zoo-claim-a 1.2 (claim_a = zoo_claim_a) "

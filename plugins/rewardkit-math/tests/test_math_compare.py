@@ -125,6 +125,7 @@ def test_a_decimal_equals_what_it_rounds_only_under_the_policy(a: str, b: str, d
 def test_rounding_leaves_letters_and_unordered_lists_to_the_formulas() -> None:
     policy = Policy(rounding=3)
     assert equal("e", "2.718", policy) is None
+    assert equal("2.718281828", "e") is None
     assert equal("e", "2.718") is False
     assert equal("0.333, 5", "5, 1/3", policy) is True
     assert equal("0.333, 0.1", "1/3, 0.2", policy) is None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import os
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -93,15 +92,28 @@ def test_best_of_eight_samples_are_judged_as_labelled() -> None:
     assert sum(one == other for one, other in judged) >= 0.995 * len(judged)
 
 
-def test_core_cases_have_no_false_positive_and_few_false_negatives() -> None:
+# Its label says different; both sides are the same fraction, as (x + 10^-6)^0 and x^0 are both 1.
+MISLABELLED = ["h0076"]
+
+
+def core_cases() -> list[tuple[dict[str, Any], bool]]:
     cases = [case for case in read("math/cases.jsonl.gz") if not case["policy"] and not case["freetext"]]
-    judged = [(case, *judge(case)) for case in cases]
-    wrong = [(case, reason) for case, correct, reason in judged if correct != case["expected"]]
-    assert [case["id"] for case, _ in wrong if not case["expected"]] == []
-    assert len(wrong) <= 0.045 * len(cases)
-    # What it misses is what it says that it does not settle.
-    reasons = Counter("not settled" if reason.startswith("not settled") else reason for _, reason in wrong)
-    assert reasons["not settled"] >= 0.85 * len(wrong)
+    return [(case, judge(case)[0]) for case in cases]
+
+
+def test_core_cases_keep_accuracy_false_positives_and_false_negatives() -> None:
+    judged = core_cases()
+    wrong = [case for case, correct in judged if correct != case["expected"]]
+    assert [case["id"] for case in wrong if not case["expected"]] == MISLABELLED
+    assert len(wrong) <= 0.005 * len(judged)
+    assert sum(case["expected"] for case in wrong) <= 0.01 * sum(case["expected"] for case, _ in judged)
+    boxed = [
+        (case, correct)
+        for case, correct in judged
+        if case["category"].startswith(("real_", "neg_")) and "boxed" in (case["response"] or "")
+    ]
+    assert len(boxed) > 1000
+    assert sum(case["expected"] == correct for case, correct in boxed) >= 0.995 * len(boxed)
 
 
 def test_the_defaults_decide_policy_cases_as_labelled() -> None:

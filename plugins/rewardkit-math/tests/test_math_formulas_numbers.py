@@ -13,17 +13,17 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mpmath.ctx_mp import MPContext
-from rewardkit_math.formulas import exact
-from rewardkit_math.formulas.balls import Balls
-from rewardkit_math.formulas.equality import order, settle_values
-from rewardkit_math.formulas.graph import MAX_NODES, Graph
-from rewardkit_math.formulas.parser import parse
-from rewardkit_math.formulas.points import MAX_POINTS, integer_point, rational_point
-from rewardkit_math.formulas.residue import _prime
+from rewardkit_math.formulas.reading.parser import parse
+from rewardkit_math.formulas.reading.tokens import Unparsed
 from rewardkit_math.formulas.session import MAX_WORK, OutOfWorkError, Session
 from rewardkit_math.formulas.settle import settle_formulas
-from rewardkit_math.formulas.tokens import Unparsed
 from rewardkit_math.formulas.tree import Add, Apply, Literal, Multiply, Symbol, Tree
+from rewardkit_math.formulas.values import exact
+from rewardkit_math.formulas.values.balls import Balls
+from rewardkit_math.formulas.values.equality import order, settle_values
+from rewardkit_math.formulas.values.graph import MAX_NODES, Graph
+from rewardkit_math.formulas.values.points import MAX_POINTS, integer_point, rational_point
+from rewardkit_math.formulas.values.residue import _prime
 from rewardkit_math.formulas.walk import fingerprint
 from rewardkit_math.policy import Policy
 

@@ -10,11 +10,11 @@ from fractions import Fraction
 from itertools import chain
 
 import pytest
-from rewardkit_math.formulas.parser import parse
+from rewardkit_math.formulas.reading.parser import parse
+from rewardkit_math.formulas.reading.tokens import Unparsed
+from rewardkit_math.formulas.rules.sets import settle_real_sets
 from rewardkit_math.formulas.session import Session
-from rewardkit_math.formulas.sets import settle_real_sets
 from rewardkit_math.formulas.settle import settle_formulas, value_of
-from rewardkit_math.formulas.tokens import Unparsed
 from rewardkit_math.formulas.tree import (
     Add,
     Apply,
@@ -81,7 +81,7 @@ EQUAL = {
         ("(a, b) = (1, 2)", "(1,2)"), (r"x = \sqrt{4} = 2", "x = 2"), ("x = 3, x = 4", "4, 3"), ("|AB| = 5", "5"),
     ],
     "equations": [
-        ("2x+4y-3=0", r"y=-\frac{x}{2}+\frac34"), ("-50 = 4x-5y", "4x-5y=-50"), ("x - 5 = 0", "x = 5"),
+        ("2x+4y-3=0", r"y=-\frac{x}{2}+\frac34"), ("-50 = 4x-5y", "4x-5y=-50"), ("x - 5 = 0", "2x = 10"),
         (r"\frac{x^2}{16}-\frac{y^2}{9}=1", "9x^2-16y^2=144"), (r"\sqrt2 x = y", r"2x = \sqrt2 y"),
         (r"x+y=3 \text{ and } x-y=1", r"x-y-1=0 \text{ and } x+y-3=0"),
     ],
@@ -153,7 +153,7 @@ DIFFERENT = {
         ("41 = 42", "42"), ("x = 57 = 58", "58"), (r"57 \approx 58", "57"), ("x = 5", "6"), ("f(x) = 2x", "f(x) = 3x"),
         (r"x = 1/3 \approx 1.3", "1/3"), ("y = x+3", "-x-3"), ("a^2+b = 0", "0"), ("f(n) = n", "B"),
         ("f(x) = 2x", "2b"),
-        ("2x+3 = 7", "7"), ("x = 41 = 42", "x = 42"),
+        ("2x+3 = 7", "7"), ("x - 5 = 0", "x = 5"), ("2x = 10", "x = 5"), ("x = 41 = 42", "x = 42"),
     ],
     "equations": [("x^2 = 25", "x = 5"), ("x = 5", "y = 5x"), ("x+2y=1", "x+2z=1")],
     "inequalities": [
@@ -179,7 +179,6 @@ DIFFERENT = {
         (r"\sqrt3\text{ cm}", r"\sqrt2\text{ cm}"), ("10_2", "10_3"), ("506_7", "251"), ("506_7", "505_7"),
         (r"\infty", "5"), (r"\infty", r"-\infty"),
     ],
-    "arithmetic left to do": [(r"17 \times 24", "408"), ("9+1", "10"), (r"\frac{1+2}{3}", "1")],
 }  # fmt: skip
 
 UNDECIDED = [
@@ -244,8 +243,7 @@ def test_a_formula_equals_itself(text: str) -> None:
     ],
 )  # fmt: skip
 def test_the_reason_says_what_was_found(a: str, b: str, reason: str) -> None:
-    policy = Policy(arithmetic="any") if "+0" in a else Policy()
-    assert settle(a, b, policy).reason in (reason, "equal as exact fractions")
+    assert settle(a, b).reason in (reason, "equal as exact fractions")
 
 
 def test_a_difference_names_the_point_where_it_shows() -> None:
@@ -267,9 +265,6 @@ def test_policies_decide_where_the_field_disagrees() -> None:
     assert settle("506", "506_7", Policy(bases="required")).equal is False
     assert settle(r"(1,\sqrt4)", "(2,1)", Policy(order="any")).equal is True
     assert settle(r"1,\sqrt4", "2,1", Policy(order="all")).equal is False
-    assert settle(r"\frac{4}{8}", r"\frac12", Policy(fractions="reduced")).equal is False
-    assert settle(r"\frac{1}{2}", "0.5", Policy(fractions="reduced")).equal is True
-    assert settle(r"17 \times 24", "408", Policy(arithmetic="any")).equal is True
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from rewardkit_math.formulas.cursor import MAX_DEPTH
-from rewardkit_math.formulas.parser import MAX_CHARS, Unparsed, parse
+from rewardkit_math.formulas.reading.cursor import MAX_DEPTH
+from rewardkit_math.formulas.reading.parser import MAX_CHARS, Unparsed, parse
 from rewardkit_math.formulas.tree import (
     Add,
     Apply,

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rewardkit_math.formulas.cursor import MAX_DEPTH
-from rewardkit_math.formulas.parser import MAX_CHARS, Unparsed, parse
+from rewardkit_math.formulas.reading.cursor import MAX_DEPTH
+from rewardkit_math.formulas.reading.parser import MAX_CHARS, Unparsed, parse
 from rewardkit_math.formulas.tree import (
     Add,
     Apply,

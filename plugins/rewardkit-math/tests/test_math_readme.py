@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import yaml
+from rewardkit_math.math_verify import MathVerify
 from rewardkit_math.outcome import Outcome, Rule
 from rewardkit_math.verifier import MathVerifier
 
@@ -20,11 +21,11 @@ def test_the_python_examples_give_what_they_show() -> None:
     assert not failures
 
 
-def test_the_yaml_example_holds_valid_settings() -> None:
-    (block,) = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
-    (term,) = yaml.safe_load(block)["rewards"].values()
-    assert term["use"] == MathVerifier.name
-    assert MathVerifier.from_settings(term["settings"]) == MathVerifier(strict_box=True)
+def test_the_yaml_examples_hold_valid_settings() -> None:
+    first, second = [yaml.safe_load(block)["rewards"] for block in re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)]
+    assert first["correct"]["use"] == MathVerifier.name
+    assert MathVerifier.from_settings(first["correct"]["settings"]) == MathVerifier(strict_box=True)
+    assert [term["use"] for term in second.values()] == [MathVerifier.name, MathVerify.name]
 
 
 def test_every_setting_outcome_and_rule_is_named_with_its_default() -> None:

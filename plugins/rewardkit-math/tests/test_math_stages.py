@@ -68,7 +68,7 @@ def test_what_is_not_read_says_which_side_and_why(answer: str, reference: str, c
 
 class TestTimeouts:
     def test_an_answer_that_hangs_sympy_is_wrong(self) -> None:
-        verdict = verify(rf"\boxed{{{ENDLESS}}}", ZETA, grading=Grading(cpu_seconds=0.6))
+        verdict = verify(rf"\boxed{{{ENDLESS}}}", SERIES, grading=Grading(cpu_seconds=0.6))
         assert (verdict.outcome, verdict.score) == (Outcome.TIMEOUT, 0.0)
         assert "more than sympy may take: spent its 0.3 CPU seconds" in verdict.reason
 
@@ -78,7 +78,7 @@ class TestTimeouts:
         assert "the reference alone takes more than sympy may take" in verdict.reason
 
     def test_the_next_comparison_is_not_disturbed(self) -> None:
-        pairs = [(ENDLESS, ZETA), (ZETA, SERIES), ("(x+1)^2", "x^2+2x+1")]
+        pairs = [(ENDLESS, SERIES), (ZETA, SERIES), ("(x+1)^2", "x^2+2x+1")]
         found = compare_all(pairs, POLICY, cpu_seconds=2)
         assert [found[pair].equal for pair in pairs] == [None, True, True]
 

@@ -17,7 +17,7 @@ from rewardkit_math.policy import Policy
 from rewardkit_math.reference import reference_form
 
 if TYPE_CHECKING:
-    from rewardkit_math.formulas.parser import Unparsed
+    from rewardkit_math.formulas.reading.parser import Unparsed
 
 __all__ = ["compare", "compare_all"]
 
@@ -70,9 +70,9 @@ def _by_form(answer: Form, reference: Form, policy: Policy) -> Compared:
 
 
 def _by_formula(pairs: list[Pair], forms: _Once[Form], policy: Policy, cpu_seconds: float) -> dict[Pair, Compared]:
-    from rewardkit_math.formulas.parser import Unparsed, parse
+    from rewardkit_math.formulas.reading.parser import Unparsed, parse
     from rewardkit_math.formulas.settle import settle_formulas
-    from rewardkit_math.symbolic import ask_sympy, can_settle
+    from rewardkit_math.symbolic import ask_sympy, worth_asking
 
     trees = _Once(parse)
     compared: dict[Pair, Compared] = {}
@@ -86,7 +86,7 @@ def _by_formula(pairs: list[Pair], forms: _Once[Form], policy: Policy, cpu_secon
         else:
             settled = settle_formulas(answer, reference, policy)
             compared[pair] = Compared(settled.equal, settled.reason, Stage.FORMULA)
-            if settled.equal is None and cpu_seconds and can_settle(answer, reference):
+            if settled.equal is None and cpu_seconds and worth_asking(answer, reference, settled.close):
                 hard.append(pair)
     if hard:
         compared.update(ask_sympy(hard, cpu_seconds))

@@ -6,9 +6,9 @@ import math
 import re
 from functools import lru_cache
 
-from rewardkit_math.forms.normal import normal_form, unnamed
-from rewardkit_math.forms.number import Number, read_number
+from rewardkit_math.forms.number import read_number
 from rewardkit_math.forms.surface import MAX_CHARS, tidy
+from rewardkit_math.formulas.rules.computed import is_plain, is_uncomputed
 from rewardkit_math.policy import Policy
 
 __all__ = ["unfinished"]
@@ -17,14 +17,9 @@ _MAX_ECHO = 200  # characters
 _MAX_FRACTION_DIGITS = 600
 
 _PLAIN_NUMBER = re.compile(r"[\s$]*[+-]?[0-9][0-9.,]*[\s$.]*\Z")
-_UNIT = re.compile(r"\\text ?\{[^{}]*\}|(?:[A-Za-z°%$€£]+[ .]*)+\Z")
-_TIMES = re.compile(r"\\cdot(?![A-Za-z])|(?<=[0-9)]) ?x ?(?=[0-9(])")
-_ARITHMETIC = re.compile(r"[-+*0-9.,(){} ]+\Z")
-_LEFT_TO_DO = re.compile(r"[0-9)}] ?(?:[-+*] ?[-+({ ]*[0-9]|[({] ?[-+]?[0-9])")
-_COMPUTED = re.compile(r"[%^]|\\cdot|\*|percent|pct")
 _OPERATION = re.compile(
     r"[-+*/^!√²³×·÷−]|[0-9)] ?(?:x ?[0-9(]|\()"
-    r"|\\(?:[dt]?frac|sqrt|cdot|times|d?binom|log|ln|sin|cos|tan|sum|prod|int|lim)"
+    r"|\\(?:[dt]?frac|sqrt|cdot|times|d?binom|log|ln|sin|cos|tan|sum|prod|int|lim|gcd|max|min|b?mod|l?floor|l?ceil)|\b(?:gcd|lcm|max|min)\b"
 )
 _FRACTION = re.compile(r"(?<![0-9.])([0-9]+) ?/ ?([0-9]+)(?![0-9.])|\\frac ?\{ ?-? ?([0-9]+) ?\} ?\{ ?([0-9]+) ?\}")
 
@@ -42,10 +37,10 @@ _JOINS_LEFT, _JOINS_RIGHT = frozenset("+-*/^_\\).!"), frozenset("+-*/^_(!")
 def unfinished(answer: str, reference: str, policy: Policy, prompt: str = "") -> str | None:
     r"""Say why an answer that equals the reference still does not pay; None where it does.
 
-    Three things do not: with ``arithmetic="computed"``, sums, differences and products of plain numbers
-    (``17 \times 24``) where the reference is one plain number; with ``fractions="reduced"``, fractions of integers
-    that are not in lowest terms, unless the reference has such a fraction too; and an operation that stands
-    in the question just so (``(x+1)^2`` where ``x^2+2x+1`` is asked for). Powers, roots, factorials and fractions
+    Three things do not: with ``arithmetic="computed"``, what is left to compute (``17 \times 24``, ``\gcd(12, 18)``,
+    a sum or integral) where the reference holds nothing but numbers; with ``fractions="reduced"``, fractions of
+    integers that are not in lowest terms, unless the reference has such a fraction too; and an operation that stands in
+    the question just so (``(x+1)^2`` where ``x^2+2x+1`` is asked for). Powers, roots, factorials and fractions
     are finished. Nothing that the reference itself spells that way is an echo, nor where the question
     holds the reference, as a multiple choice does.
 
@@ -66,7 +61,7 @@ def unfinished(answer: str, reference: str, policy: Policy, prompt: str = "") ->
     if _PLAIN_NUMBER.match(answer) or len(answer) > MAX_CHARS or not _OPERATION.search(answer):
         return None
     said = tidy(answer)
-    if policy.arithmetic == "computed" and _is_arithmetic(said) and _is_plain(reference):
+    if policy.arithmetic == "computed" and _leaves_work(said, reference):
         return "arithmetic is left to compute"
     if policy.fractions == "reduced" and _is_unreduced(said) and not _is_unreduced(tidy(reference[:MAX_CHARS])):
         return "a fraction is not in lowest terms"
@@ -75,15 +70,13 @@ def unfinished(answer: str, reference: str, policy: Policy, prompt: str = "") ->
     return None
 
 
-def _is_arithmetic(said: str) -> bool:
-    """Tell whether the last side of a tidy answer is a sum or product of literals."""
-    side = _TIMES.sub("*", _UNIT.sub("", said.rpartition("=")[2])).strip()
-    return _ARITHMETIC.match(side) is not None and _LEFT_TO_DO.search(side) is not None
+def _leaves_work(said: str, reference: str) -> bool:
+    from rewardkit_math.formulas.reading.parser import Unparsed, parse
 
-
-def _is_plain(reference: str) -> bool:
-    number = unnamed(normal_form(reference))
-    return isinstance(number, Number) and not _COMPUTED.search(number.text)
+    answer, wanted = parse(said), parse(reference)
+    if isinstance(answer, Unparsed) or isinstance(wanted, Unparsed):
+        return False
+    return is_plain(wanted) and is_uncomputed(answer)
 
 
 def _is_unreduced(said: str) -> bool:

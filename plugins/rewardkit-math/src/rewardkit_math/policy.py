@@ -26,8 +26,8 @@ class Policy(NamedTuple):
         fractions: ``any``: ``\frac{4}{8}`` equals ``\frac{1}{2}``; ``reduced``: an answer in lowest terms only.
         rounding: Least number of significant digits with which a decimal equals the exact value that it rounds;
             None: no rounding.
-        arithmetic: ``computed``: sums and products of plain numbers, such as ``17 \times 24``, are no answer where
-            the reference is one number; ``any``: they are.
+        arithmetic: ``computed``: what is left to compute, such as ``17 \times 24`` or a sum over a variable, is no
+            answer where the reference holds only numbers; ``any``: it is.
     """
 
     percent: Percent = "either"
@@ -40,7 +40,8 @@ class Policy(NamedTuple):
 
 
 class Settlement(NamedTuple):
-    """``equal`` is None where it is undecided."""
+    """``equal`` is None where it is undecided; ``close`` says that it is so only for want of a proof."""
 
     equal: bool | None
     reason: str
+    close: bool = False

@@ -17,7 +17,7 @@ from rewardkit_math.outcome import Stage
 if TYPE_CHECKING:
     from rewardkit.isolation import TaskOutcome
 
-__all__ = ["FUNCTIONS", "ask_sympy", "can_settle", "proved"]
+__all__ = ["FUNCTIONS", "ask_sympy", "proved", "worth_asking"]
 
 _SCALARS = (
     t.Literal, t.Numeral, t.Constant, t.Symbol, t.Add, t.Multiply, t.Negate, t.Divide, t.Power, t.Root, t.Apply,
@@ -37,9 +37,20 @@ _PROVE = "rewardkit_math.formulas.sympy_worker:prove"
 _SPENT = ("timeout", "memory", "crashed")
 
 
-def can_settle(a: t.Tree, b: t.Tree) -> bool:
-    """Tell whether sympy is worth asking: both sides are expressions that it knows, not sets, relations or words."""
-    return all(_known(node) for side in (a, b) for node in walk(side))
+def worth_asking(answer: t.Tree, reference: t.Tree, close: bool) -> bool:
+    """Tell whether sympy may settle what evaluation left undecided.
+
+    It may where the reference is, or holds, a sum, product, integral or limit, and where two expressions are ``close``:
+    equal to many digits. It is not asked about numbers that are only huge, nor about an answer that leaves more to
+    compute than the reference does.
+    """
+    if not all(_known(node) for side in (answer, reference) for node in walk(side)):
+        return False
+    return _holds_big(reference) or (close and not _holds_big(answer))
+
+
+def _holds_big(tree: t.Tree) -> bool:
+    return any(isinstance(node, t.Big) for node in walk(tree))
 
 
 def _known(node: t.Tree) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from rewardkit_math.forms.normal import Clock, Expression, Form, Group, Letter, Named, Words, normal_form, unnamed
 from rewardkit_math.forms.number import Number
-from rewardkit_math.forms.rounding import rounds
+from rewardkit_math.forms.rounding import may_round, rounds
 from rewardkit_math.policy import Policy, Settlement
 
 __all__ = ["UNDECIDED", "equal", "relative_error", "settle"]
@@ -156,8 +156,10 @@ def _letters(a: Form, b: Form, policy: Policy) -> Settlement:
     letter, other = (a, b) if isinstance(a, Letter) else (b, a)
     if isinstance(letter, Letter) and letter.content is not None:
         return settle(letter.content, other, policy)
-    if isinstance(other, Expression | Clock) or _holds_expression(other) or policy.rounding is not None:
-        return UNDECIDED  # a formula may be no more than a letter, and e is a number
+    if isinstance(other, Expression | Clock) or _holds_expression(other):
+        return UNDECIDED  # a formula may be no more than a letter
+    if isinstance(other, Number) and may_round(other, policy.rounding):
+        return UNDECIDED  # e is a number
     return _different_kinds(a, b)
 
 
@@ -269,7 +271,9 @@ def _holds_expression(*forms: Form) -> bool:
 
 def _sorts_loosely(a: Group, b: Group, policy: Policy) -> bool:
     leaves = _leaves(a) + _leaves(b)
-    if policy.rounding is not None or any(isinstance(leaf, Expression | Clock) for leaf in leaves):
+    if any(isinstance(leaf, Expression | Clock) for leaf in leaves):
+        return True
+    if any(isinstance(leaf, Number) and may_round(leaf, policy.rounding) for leaf in leaves):
         return True
     if any(isinstance(leaf, Letter) and leaf.content is not None for leaf in leaves):
         return True

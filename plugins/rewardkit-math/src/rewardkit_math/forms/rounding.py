@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from rewardkit_math.forms.number import MAX_EXPONENT, Number
 
-__all__ = ["rounds"]
+__all__ = ["may_round", "rounds"]
 
 _DECIMAL = re.compile(
     r"[+-]? ?[$€£¥]? ?[+-]? ?(?P<whole>[0-9, ]*)(?:\.(?P<part>[0-9]*))?"
@@ -30,6 +30,11 @@ def rounds(a: Number, x: Fraction, b: Number, y: Fraction, digits: int) -> bool:
         Whether ``|x - y|`` is at most half a unit in the last place of either text; halves round up or to even.
     """
     return _rounds(a, x, y, digits) or _rounds(b, y, x, digits)
+
+
+def may_round(number: Number, digits: int | None) -> bool:
+    """Tell whether a number is a decimal of at least ``digits`` significant digits; none is where that is None."""
+    return digits is not None and _last_place(number, digits) is not None
 
 
 def _rounds(rounded: Number, x: Fraction, y: Fraction, digits: int) -> bool:

@@ -1,1 +1,1 @@
-"""Formulas: parse LaTeX to a small tree, and settle equality by exact and high-precision evaluation."""
+"""Formulas: text is read to a tree, and two trees are compared by exact and high-precision evaluation."""

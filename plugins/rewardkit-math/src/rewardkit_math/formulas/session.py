@@ -64,6 +64,6 @@ def different(reason: str) -> Settlement:
     return Settlement(False, reason)
 
 
-def unsettled(reason: str) -> Settlement:
+def unsettled(reason: str, close: bool = False) -> Settlement:
     """Return a settlement that leaves it open."""
-    return Settlement(None, f"not settled: {reason}")
+    return Settlement(None, f"not settled: {reason}", close)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from rewardkit_math.formulas.elements import as_group, settle_cases, settle_groups, settle_matrices, unwrapped
-from rewardkit_math.formulas.equality import nearest_fraction
-from rewardkit_math.formulas.equations import settle_equations, settle_inequalities
-from rewardkit_math.formulas.named import Stated, is_equation, renamed, same_name, stated
-from rewardkit_math.formulas.quantities import settle_quantities, split_unit
+from rewardkit_math.formulas.rules.elements import as_group, settle_cases, settle_groups, settle_matrices, unwrapped
+from rewardkit_math.formulas.rules.equations import settle_equations, settle_inequalities
+from rewardkit_math.formulas.rules.named import Stated, is_equation, renamed, same_name, stated
+from rewardkit_math.formulas.rules.quantities import settle_quantities, split_unit
+from rewardkit_math.formulas.rules.sets import is_set, settle_real_sets
 from rewardkit_math.formulas.session import OutOfWorkError, Session, different, equal, unsettled
-from rewardkit_math.formulas.sets import is_set, settle_real_sets
 from rewardkit_math.formulas.tree import Call, Cases, Group, Matrix, Multiply, Relation, Symbol, Tree, Words
+from rewardkit_math.formulas.values.equality import nearest_fraction
 from rewardkit_math.formulas.walk import fingerprint, free_symbols, substituted, too_large
 from rewardkit_math.policy import Policy, Settlement
 
@@ -38,8 +38,8 @@ def settle_formulas(a: Tree, b: Tree, policy: Policy = _DEFAULT) -> Settlement:
         >>> from rewardkit_math.formulas.tree import Add, Literal, Power
         >>> x, one, two = Symbol("x"), Literal(Fraction(1)), Literal(Fraction(2))
         >>> square = Power(Add((x, one)), two)
-        >>> settle_formulas(square, Add((Power(x, two), Multiply((two, x)), one)))
-        Settlement(equal=True, reason='equal as rational functions')
+        >>> settle_formulas(square, Add((Power(x, two), Multiply((two, x)), one))).reason
+        'equal as rational functions'
     """
     if too_large(a) or too_large(b):
         return unsettled("too large a formula")

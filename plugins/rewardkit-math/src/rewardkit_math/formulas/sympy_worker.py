@@ -11,7 +11,7 @@ from typing import Any
 import sympy as s
 
 from rewardkit_math.formulas import tree as t
-from rewardkit_math.formulas.parser import parse
+from rewardkit_math.formulas.reading.parser import parse
 from rewardkit_math.symbolic import FUNCTIONS
 
 __all__ = ["prove"]

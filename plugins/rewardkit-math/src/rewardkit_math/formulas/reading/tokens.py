@@ -4,7 +4,7 @@ A token is a plain tuple ``(kind, text, at, space)``: what it is, its one spelli
 whether space (1), or a line break or ``\quad`` (2), stands before it. Kinds: "number" (digits), "name" (one letter, a
 Greek letter, or capitals such as ``AB``), "constant" (``pi``, ``infinity``), "function", "set", "begin" and "end" (of
 an environment), "text" (words of a ``\text``), "prose" (bare words), "join" ("and", "or"), "mark" (everything else,
-spelled as in the tables of `rewardkit_math.formulas.vocabulary`), and "stop" at the end.
+spelled as in the tables of `rewardkit_math.formulas.reading.vocabulary`), and "stop" at the end.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
-from rewardkit_math.formulas.vocabulary import (
+from rewardkit_math.formulas.reading.vocabulary import (
     ALIGNED,
     COMMANDS,
     DIFFERENTIALS,

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 
-from rewardkit_math.formulas.tokens import Token
+from rewardkit_math.formulas.reading.tokens import Token
+from rewardkit_math.formulas.reading.vocabulary import is_prose
 from rewardkit_math.formulas.tree import Words
-from rewardkit_math.formulas.vocabulary import is_prose
 
 __all__ = ["DOMAINS", "OPENERS", "QUANTIFIERS", "as_words", "core", "member_end", "phrase_end"]
 

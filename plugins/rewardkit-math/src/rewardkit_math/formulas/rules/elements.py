@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rewardkit_math.formulas.equality import nearest_fraction
-from rewardkit_math.formulas.named import named_value
+from rewardkit_math.formulas.rules.named import named_value
 from rewardkit_math.formulas.session import Session, different, equal, unsettled
 from rewardkit_math.formulas.tree import (
     Add,
@@ -19,6 +18,7 @@ from rewardkit_math.formulas.tree import (
     SetOperation,
     Tree,
 )
+from rewardkit_math.formulas.values.equality import nearest_fraction
 from rewardkit_math.formulas.walk import rebuilt, walk
 from rewardkit_math.policy import Settlement
 

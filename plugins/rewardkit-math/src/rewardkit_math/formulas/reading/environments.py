@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from rewardkit_math.formulas.cursor import Grammar
+from rewardkit_math.formulas.reading.cursor import Grammar
+from rewardkit_math.formulas.reading.vocabulary import ALIGNED, MATRICES
 from rewardkit_math.formulas.tree import Apply, Cases, Group, Matrix, Tree
-from rewardkit_math.formulas.vocabulary import ALIGNED, MATRICES
 
 __all__ = ["Environments"]
 

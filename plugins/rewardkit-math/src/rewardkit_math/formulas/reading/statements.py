@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Literal as OneOf
 from typing import TypeAlias
 
-from rewardkit_math.formulas.cursor import Grammar
-from rewardkit_math.formulas.phrases import DOMAINS, member_end, phrase_end
+from rewardkit_math.formulas.reading.cursor import Grammar
+from rewardkit_math.formulas.reading.phrases import DOMAINS, member_end, phrase_end
 from rewardkit_math.formulas.tree import Apply, Congruence, Group, NumberSet, Relation, SetOperation, Symbol, Tree
 from rewardkit_math.formulas.walk import free_symbols
 

@@ -18,7 +18,8 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-from rewardkit_math.formulas.cursor import Grammar
+from rewardkit_math.formulas.reading.cursor import Grammar
+from rewardkit_math.formulas.reading.vocabulary import INVERTIBLE, SEVERAL_ARGUMENTS
 from rewardkit_math.formulas.tree import (
     Apply,
     Big,
@@ -33,7 +34,6 @@ from rewardkit_math.formulas.tree import (
     Root,
     Tree,
 )
-from rewardkit_math.formulas.vocabulary import INVERTIBLE, SEVERAL_ARGUMENTS
 
 __all__ = ["Functions"]
 

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import NamedTuple, TypeAlias
 
-from rewardkit_math.formulas import exact
 from rewardkit_math.formulas.session import OutOfWorkError
 from rewardkit_math.formulas.tree import (
     Add,
@@ -33,6 +32,7 @@ from rewardkit_math.formulas.tree import (
     Symbol,
     Tree,
 )
+from rewardkit_math.formulas.values import exact
 from rewardkit_math.formulas.walk import children
 
 __all__ = ["FOREIGN", "MAX_NODES", "MAX_TERMS", "Graph", "Node"]

@@ -14,8 +14,9 @@ from fractions import Fraction
 
 from rewardkit_math.forms.number import MAX_DIGITS, MAX_EXPONENT
 from rewardkit_math.forms.units import CURRENCY, short_unit
-from rewardkit_math.formulas.cursor import Grammar
-from rewardkit_math.formulas.tokens import Refusal
+from rewardkit_math.formulas.reading.cursor import Grammar
+from rewardkit_math.formulas.reading.tokens import Refusal
+from rewardkit_math.formulas.reading.vocabulary import ACCENTS, DIFFERENTIALS
 from rewardkit_math.formulas.tree import (
     Add,
     Apply,
@@ -32,7 +33,6 @@ from rewardkit_math.formulas.tree import (
     Symbol,
     Tree,
 )
-from rewardkit_math.formulas.vocabulary import ACCENTS, DIFFERENTIALS
 
 __all__ = ["Operands", "literal"]
 

@@ -12,8 +12,8 @@ from fractions import Fraction
 from random import Random
 from typing import NamedTuple
 
-from rewardkit_math.formulas.graph import FOREIGN, Graph, Node
 from rewardkit_math.formulas.session import Session
+from rewardkit_math.formulas.values.graph import FOREIGN, Graph, Node
 
 __all__ = ["Agreement", "agreement"]
 

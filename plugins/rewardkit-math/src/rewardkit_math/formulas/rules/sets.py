@@ -11,7 +11,6 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import NamedTuple
 
-from rewardkit_math.formulas.equality import order, settle_values
 from rewardkit_math.formulas.session import Session, different, equal, unsettled
 from rewardkit_math.formulas.tree import (
     Add,
@@ -33,6 +32,7 @@ from rewardkit_math.formulas.tree import (
     Tree,
     Words,
 )
+from rewardkit_math.formulas.values.equality import order, settle_values
 from rewardkit_math.formulas.walk import walk
 from rewardkit_math.policy import Settlement
 

@@ -15,12 +15,12 @@ from collections.abc import Iterator
 from fractions import Fraction
 from random import Random
 
-from rewardkit_math.formulas.graph import FOREIGN, Graph
-from rewardkit_math.formulas.numeric import Found, Point, approximation, compare_at, sign_of
-from rewardkit_math.formulas.points import MAX_POINTS, integer_point, rational_point
-from rewardkit_math.formulas.residue import agreement
 from rewardkit_math.formulas.session import Session, different, equal, unsettled
 from rewardkit_math.formulas.tree import Add, Apply, Big, Constant, Literal, Multiply, Negate, Power, Symbol, Tree
+from rewardkit_math.formulas.values.graph import FOREIGN, Graph
+from rewardkit_math.formulas.values.numeric import Found, Point, approximation, compare_at, sign_of
+from rewardkit_math.formulas.values.points import MAX_POINTS, integer_point, rational_point
+from rewardkit_math.formulas.values.residue import agreement
 from rewardkit_math.formulas.walk import children, walk
 from rewardkit_math.policy import Settlement
 
@@ -159,7 +159,7 @@ def _constants(found: Found) -> Settlement:
         Found.EQUAL: equal("equal to more than 50 digits at two precisions"),
         Found.DIFFERENT: different("differ numerically"),
         Found.UNDEFINED: unsettled("undefined or too large to evaluate"),
-        Found.UNCERTAIN: unsettled("too close to tell apart"),
+        Found.UNCERTAIN: unsettled("too close to tell apart", close=True),
     }[found]
 
 
@@ -175,7 +175,7 @@ def _at_points(
         if found is Found.DIFFERENT and (real or imaginary):
             return different(f"differ at {_shown(point)}")
         if found is Found.UNCERTAIN and counts[found, real] > 1:
-            return unsettled(f"too close to tell apart at {_shown(point)}")
+            return unsettled(f"too close to tell apart at {_shown(point)}", close=True)
         if not kinked and index >= _ENOUGH and counts[Found.EQUAL, True] >= enough:
             break
     if counts[Found.EQUAL, True] >= enough:

@@ -10,8 +10,9 @@ from __future__ import annotations
 from fractions import Fraction
 
 from rewardkit_math.forms.units import CURRENCY, read_unit, short_unit
-from rewardkit_math.formulas.cursor import Grammar
-from rewardkit_math.formulas.phrases import OPENERS, member_end
+from rewardkit_math.formulas.reading.cursor import Grammar
+from rewardkit_math.formulas.reading.phrases import OPENERS, member_end
+from rewardkit_math.formulas.reading.vocabulary import SCALES
 from rewardkit_math.formulas.tree import (
     Add,
     Apply,
@@ -26,7 +27,6 @@ from rewardkit_math.formulas.tree import (
     SetOperation,
     Tree,
 )
-from rewardkit_math.formulas.vocabulary import SCALES
 
 __all__ = ["Expressions"]
 

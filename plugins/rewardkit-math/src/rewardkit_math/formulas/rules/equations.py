@@ -5,10 +5,10 @@ from __future__ import annotations
 from fractions import Fraction
 from random import Random
 
-from rewardkit_math.formulas.equality import order, settle_values
-from rewardkit_math.formulas.points import rational_point
 from rewardkit_math.formulas.session import Session, different, equal, unsettled
-from rewardkit_math.formulas.tree import Add, Literal, Multiply, Negate, Relation, Tree
+from rewardkit_math.formulas.tree import Add, Literal, Multiply, Negate, Relation, Symbol, Tree
+from rewardkit_math.formulas.values.equality import order, settle_values
+from rewardkit_math.formulas.values.points import rational_point
 from rewardkit_math.formulas.walk import free_symbols, substituted
 from rewardkit_math.policy import Settlement
 
@@ -22,12 +22,14 @@ def settle_equations(a: Relation, b: Relation, session: Session) -> Settlement:
     """Compare ``left - right`` of both equations up to a constant factor other than 0.
 
     Where they are not proportional, they may still have the same solutions: that is left open unless the symbols
-    differ.
+    differ. An equation that leaves its only variable to be found is not equal to one that gives it.
     """
     if len(a.sides) != 2 or len(b.sides) != 2:
         return unsettled("a chain of equations")
     if free_symbols(a) != free_symbols(b):
         return different("the equations are about different symbols")
+    if _gives_value(a) != _gives_value(b):
+        return different("only one of the equations is solved")
     proportional, _ = _ratio(_difference(a), _difference(b), session)
     if proportional is None:
         return unsettled("the equations could not be compared")
@@ -48,6 +50,11 @@ def settle_inequalities(a: Relation, b: Relation, session: Session) -> Settlemen
     turned = _points_up(a) != _points_up(b)
     same = a.operators[0] == "!=" or (sign is not None and (sign < 0) == turned)
     return equal("the inequalities are the same up to a factor") if same else different("the inequalities are opposite")
+
+
+def _gives_value(tree: Relation) -> bool:
+    """Tell whether a variable stands alone and the other side has none."""
+    return any(isinstance(one, Symbol) and not free_symbols(other) for one, other in (tree.sides, tree.sides[::-1]))
 
 
 def _difference(tree: Relation) -> Tree:

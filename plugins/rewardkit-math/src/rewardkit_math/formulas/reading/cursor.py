@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
-from rewardkit_math.formulas.tokens import Refusal, Token
+from rewardkit_math.formulas.reading.tokens import Refusal, Token
 from rewardkit_math.formulas.tree import Literal, Matrix, Tree
 
 __all__ = ["MAX_DEPTH", "Grammar"]

@@ -11,15 +11,15 @@ slash in `expressions`, names and mixed numbers in `operands`, functions and cal
 
 from __future__ import annotations
 
-from rewardkit_math.formulas.brackets import Brackets
-from rewardkit_math.formulas.cursor import MAX_DEPTH
-from rewardkit_math.formulas.environments import Environments
-from rewardkit_math.formulas.expressions import Expressions
-from rewardkit_math.formulas.functions import Functions
-from rewardkit_math.formulas.operands import Operands
-from rewardkit_math.formulas.phrases import as_words, core
-from rewardkit_math.formulas.statements import Statements, as_one, without_domain
-from rewardkit_math.formulas.tokens import MAX_CHARS, Refusal, Unparsed, plain, tokenize
+from rewardkit_math.formulas.reading.brackets import Brackets
+from rewardkit_math.formulas.reading.cursor import MAX_DEPTH
+from rewardkit_math.formulas.reading.environments import Environments
+from rewardkit_math.formulas.reading.expressions import Expressions
+from rewardkit_math.formulas.reading.functions import Functions
+from rewardkit_math.formulas.reading.operands import Operands
+from rewardkit_math.formulas.reading.phrases import as_words, core
+from rewardkit_math.formulas.reading.statements import Statements, as_one, without_domain
+from rewardkit_math.formulas.reading.tokens import MAX_CHARS, Refusal, Unparsed, plain, tokenize
 from rewardkit_math.formulas.tree import Tree
 from rewardkit_math.formulas.walk import too_large
 

@@ -9,10 +9,8 @@ numerals in different bases differ.
 from __future__ import annotations
 
 from fractions import Fraction
-from math import gcd
 
-from rewardkit_math.formulas.equality import nearest_fraction, settle_values
-from rewardkit_math.formulas.named import decimals
+from rewardkit_math.formulas.rules.named import decimals
 from rewardkit_math.formulas.session import Session, different, equal, unsettled
 from rewardkit_math.formulas.tree import (
     Add,
@@ -26,7 +24,8 @@ from rewardkit_math.formulas.tree import (
     Quantity,
     Tree,
 )
-from rewardkit_math.formulas.walk import children, walk
+from rewardkit_math.formulas.values.equality import nearest_fraction, settle_values
+from rewardkit_math.formulas.walk import children
 from rewardkit_math.policy import Settlement
 
 __all__ = ["settle_quantities", "split_unit"]
@@ -98,7 +97,7 @@ def _values(a: Tree, b: Tree, session: Session) -> Settlement:
         return _infinities(a, b, session)
     settled = settle_values(a, b, session)
     if settled.equal:
-        return _as_written(a, b, session) or settled
+        return settled
     return equal("equal when rounded") if _rounded(a, b, session) or _rounded(b, a, session) else settled
 
 
@@ -117,55 +116,8 @@ def _infinities(a: Tree, b: Tree, session: Session) -> Settlement:
     return different("infinite against finite")
 
 
-def _as_written(a: Tree, b: Tree, session: Session) -> Settlement | None:
-    """Return why two equal values do not count as equal the way they are written."""
-    if session.policy.arithmetic == "computed" and (
-        (_is_number(a) and _is_uncomputed(b)) or (_is_number(b) and _is_uncomputed(a))
-    ):
-        return different("equal only once computed: one side leaves arithmetic to do")
-    if session.policy.fractions == "reduced" and _is_reduced(a) != _is_reduced(b):
-        return different("a fraction is not in lowest terms")
-    return None
-
-
 def _positive(tree: Tree) -> Tree:
     return tree.term if isinstance(tree, Negate) else tree
-
-
-def _is_number(tree: Tree) -> bool:
-    """Tell whether a tree is one number as it should be written: a literal or a fraction of two."""
-    inner = _positive(tree)
-    if isinstance(inner, Divide):
-        return isinstance(_positive(inner.top), Literal) and isinstance(_positive(inner.bottom), Literal)
-    return isinstance(inner, Literal)
-
-
-def _is_uncomputed(tree: Tree) -> bool:
-    """Tell whether a tree is a sum or product of plain numbers; a mixed number or "3 million" is none."""
-    nodes = list(walk(_positive(tree)))
-    if not any(isinstance(node, Add | Multiply) for node in nodes) or _is_mixed(_positive(tree)):
-        return False
-    return all(
-        isinstance(node, Add | Multiply | Negate | Divide) or (isinstance(node, Literal) and not node.text.isalpha())
-        for node in nodes
-    )
-
-
-def _is_mixed(tree: Tree) -> bool:
-    if not (isinstance(tree, Add) and len(tree.terms) == 2 and isinstance(tree.terms[1], Divide)):
-        return False
-    return isinstance(tree.terms[0], Literal) and _is_number(tree.terms[1])
-
-
-def _is_reduced(tree: Tree) -> bool:
-    inner = _positive(tree)
-    if not isinstance(inner, Divide):
-        return True
-    top, bottom = _positive(inner.top), _positive(inner.bottom)
-    if not isinstance(top, Literal) or not isinstance(bottom, Literal):
-        return True
-    whole = top.value.denominator == bottom.value.denominator == 1
-    return whole and bottom.value != 1 and gcd(top.value.numerator, bottom.value.numerator) == 1
 
 
 def _rounded(rounded: Tree, exact: Tree, session: Session) -> bool:

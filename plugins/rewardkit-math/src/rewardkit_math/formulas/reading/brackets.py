@@ -7,8 +7,8 @@ the comparison to say. ``]a,b[`` and ``[a,b[`` are written ``(a,b)`` and ``[a,b)
 
 from __future__ import annotations
 
-from rewardkit_math.formulas.cursor import Grammar
-from rewardkit_math.formulas.tokens import Refusal
+from rewardkit_math.formulas.reading.cursor import Grammar
+from rewardkit_math.formulas.reading.tokens import Refusal
 from rewardkit_math.formulas.tree import Apply, Congruence, Group, Literal, Matrix, Relation, SetBuilder, Tree
 
 __all__ = ["Brackets"]

@@ -16,10 +16,10 @@ from typing import NamedTuple, TypeAlias
 
 from mpmath.ctx_mp import MPContext
 
-from rewardkit_math.formulas import exact
-from rewardkit_math.formulas.balls import Ball, Balls
-from rewardkit_math.formulas.graph import FOREIGN, Graph, Node
 from rewardkit_math.formulas.session import Session
+from rewardkit_math.formulas.values import exact
+from rewardkit_math.formulas.values.balls import Ball, Balls
+from rewardkit_math.formulas.values.graph import FOREIGN, Graph, Node
 
 __all__ = ["MAX_PRECISION", "START", "Found", "Meeting", "Point", "approximation", "compare_at", "sign_of"]
 

@@ -12,9 +12,9 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import NamedTuple
 
-from rewardkit_math.formulas.equality import nearest_fraction
 from rewardkit_math.formulas.session import Session, different
 from rewardkit_math.formulas.tree import Call, Group, Literal, Negate, Quantity, Relation, Symbol, Tree, Words
+from rewardkit_math.formulas.values.equality import nearest_fraction
 from rewardkit_math.formulas.walk import substituted, walk
 from rewardkit_math.policy import Settlement
 

@@ -1,0 +1,1 @@
+"""The parser: a recursive descent from text to a tree, within budgets."""

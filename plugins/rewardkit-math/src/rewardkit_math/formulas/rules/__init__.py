@@ -1,0 +1,1 @@
+"""What is more than a value: names, equations, sets, quantities, groups."""

@@ -1,0 +1,1 @@
+"""Whether two expressions have the same value: exactly, modulo a prime, or within error bounds."""
