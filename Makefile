@@ -2,6 +2,7 @@
 # make test    run all tests            make test-slow   the long ones too
 # make lint    ruff and mypy            make bench       side by side against peers
 # make bench-math    the math verifier beside its peers on labelled cases, ten minutes (ARGS="--quick": one)
+# make fuzz    damaged formulas against the math verifier (CASES=100000 SEED=1)
 # Every target sets up its own environment (.venv; .venv-bench for peers), with what it needs and no more.
 
 PYTHON  ?= python3
@@ -11,7 +12,7 @@ INSTALL := -m pip install --quiet --disable-pip-version-check
 PLUGINS := $(sort $(wildcard plugins/rewardkit-*))
 SPECS   := constraints.txt pyproject.toml $(PLUGINS:%=%/pyproject.toml) examples/rewardkit-pleasantries/pyproject.toml
 
-.PHONY: help demo test test-slow lint format bench bench-math clean
+.PHONY: help demo test test-slow lint format bench bench-math fuzz clean
 .DEFAULT_GOAL := help
 
 help:
@@ -54,6 +55,11 @@ format: $(VENV)/.dev
 
 bench: .venv-bench/.ready
 	@for script in benchmarks/bench_*.py; do .venv-bench/bin/python $$script || exit 1; done
+
+fuzz: export CASES ?= 100000
+fuzz: export SEED ?= 1
+fuzz: $(VENV)/.dev
+	$(BIN)/python -m pytest -q -m slow $(wildcard plugins/*/tests/*_fuzz.py)
 
 bench-math: .venv-bench/.ready
 	@.venv-bench/bin/python benchmarks/bench_math.py $(ARGS)

@@ -216,7 +216,7 @@ def _groups(a: Form, b: Form, policy: Policy) -> Settlement:
         and not {a.brackets, b.brackets} <= {"", "{}"}
         and {a.brackets, b.brackets} != {"", "()"}
     ):
-        undecided = len(a.items) != 2 and "{}" not in (a.brackets, b.brackets)
+        undecided = {len(a.items), len(b.items)} != {2} and "{}" not in (a.brackets, b.brackets)
         return Settlement(None if undecided else False, f"the brackets differ: {_kind(a)} against {_kind(b)}")
     if len(a.items) != len(b.items):
         a, b = _spread(a), _spread(b)
