@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +19,7 @@ from rewardkit_math.policy import Policy
 from rewardkit_math.symbolic import ask_sympy, proved
 from rewardkit_math.verifier import MathVerifier, verify
 
-from rewardkit import Batch
+from rewardkit import Batch, load
 from rewardkit.inputs import read_columns
 from rewardkit.isolation import TaskOutcome
 
@@ -162,3 +166,47 @@ def test_many_threads_at_once_agree() -> None:
     for thread in threads:
         thread.join()
     assert found == [alone] * 8
+
+
+def test_an_event_loop_goes_on_while_sympy_works() -> None:
+    batch = Batch.from_columns(completion=[rf"\boxed{{{ENDLESS}}}", rf"\boxed{{{ZETA}}}"], answer=[SERIES] * 2)
+    turns = 0
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0.001)
+            turns += 1
+
+    async def score_beside() -> Any:
+        beside = asyncio.create_task(count_turns())
+        rewards = await load("math").ascore(batch)
+        beside.cancel()
+        return rewards
+
+    assert asyncio.run(score_beside()).totals.tolist() == [0.0, 1.0]
+    assert turns > 20
+
+
+CHILD = """
+import multiprocessing
+from rewardkit_math.verifier import verify
+
+def child(found):
+    found.put(verify(r"\\\\boxed{\\\\frac{\\\\pi^2}{6}}", r"\\\\sum_{n=1}^{\\\\infty} \\\\frac{1}{n^2}").score)
+
+if __name__ == "__main__":
+    found = multiprocessing.get_context(METHOD).Queue()
+    process = multiprocessing.get_context(METHOD).Process(target=child, args=(found,), daemon=True)
+    process.start()
+    print(found.get(timeout=60))
+    process.join()
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_daemonic_child_gives_the_same_verdict(method: str, tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(CHILD.replace("METHOD", repr(method)).replace("\\\\", "\\"))
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120)
+    assert (done.stdout, done.returncode) == ("1.0\n", 0), done.stderr

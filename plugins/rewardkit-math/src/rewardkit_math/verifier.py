@@ -114,6 +114,7 @@ class MathVerifier(Component):
 
     name: ClassVar[str] = "math"
     version: ClassVar[str] = "2"
+    slow: ClassVar[bool] = True  # it may wait for a worker, and an event loop must not wait with it
 
     strict_box: bool = Field(default=False, description="Only a box is an answer.")
     last_number: bool = Field(default=False, description="Without any other answer, the last number is one.")
