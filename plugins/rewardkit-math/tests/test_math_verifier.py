@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from importlib.metadata import entry_points
@@ -213,7 +214,9 @@ def test_the_options_reach_the_extraction() -> None:
         (r"\boxed{1e1000}", "1", 0.0), (r"\boxed{105 cm}", "100 m", 0.0),
         (r"\boxed{100 \text{ or } 105}", "100", 0.0), (r"\boxed{100, 105}", "100", 0.0),
         (r"\boxed{100 = 105}", "100", 0.0), (r"\boxed{(100, 105)}", "(100, 104)", 0.0),
-        (r"\boxed{\sqrt{9999}}", "100", 0.0), ("?", "100", 0.0),
+        (r"\boxed{\sqrt{9999}}", "100", 0.0), ("?", "100", 0.0), (r"\boxed{3.0}", r"\pi", 0.5 * (10 * 3 / math.pi - 9)),
+        (r"\boxed{\frac{9}{2}}", r"2\sqrt{5}", 0.5 * (11 - 10 * 4.5 / math.sqrt(20))), (r"\boxed{3}", "x", 0.0),
+        (r"\boxed{3 cm}", r"\pi", 0.0), (r"\boxed{3}", r"\pi, 4", 0.0), (r"\boxed{3}", r"\pi - \pi", 0.0),
     ],
 )  # fmt: skip
 def test_partial_credit_falls_linearly_and_only_for_one_close_number(response: str, answer: str, points: float) -> None:

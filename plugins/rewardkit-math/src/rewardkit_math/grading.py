@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from rewardkit_math.compared import Cause, Compared
 from rewardkit_math.finished import unfinished
 from rewardkit_math.forms.compare import relative_error
-from rewardkit_math.forms.normal import normal_form, unnamed
+from rewardkit_math.forms.normal import Expression, normal_form, unnamed
 from rewardkit_math.forms.number import Number
 from rewardkit_math.outcome import Extraction, Missing, Outcome
 from rewardkit_math.policy import Policy
@@ -102,6 +102,19 @@ def _wrong(answer: str, reference: str, reason: str, grading: Grading) -> Grade:
 
 
 def _error(answer: str, reference: str, policy: Policy) -> Fraction | None:
-    """Return the relative error of one number against another, None where either is none."""
-    a, b = unnamed(normal_form(answer)), unnamed(normal_form(reference))
-    return relative_error(a, b, policy) if isinstance(a, Number) and isinstance(b, Number) else None
+    """Return the relative error of a number against a reference that is one, or a formula that has a value."""
+    number, wanted = unnamed(normal_form(answer)), unnamed(normal_form(reference))
+    if not isinstance(number, Number):
+        return None
+    if isinstance(wanted, Number):
+        return relative_error(number, wanted, policy)
+    value = _value(reference) if isinstance(wanted, Expression) and not (number.unit or number.percent) else None
+    return abs(number.value - value) / abs(value) if value else None
+
+
+def _value(reference: str) -> Fraction | None:
+    from rewardkit_math.formulas.reading.parser import Unparsed, parse
+    from rewardkit_math.formulas.settle import value_of
+
+    tree = parse(reference)
+    return None if isinstance(tree, Unparsed) else value_of(tree)

@@ -103,10 +103,10 @@ _ABOUT = re.compile(
 _OUTER = re.compile(_BRACKETS)
 _PAIRS = frozenset({"()", "(]", "[)", "[]", "{}"})
 
-_LETTER = re.compile(r"\( ?([A-Za-z]) ?\)\Z|([A-Za-z])\Z")
+_LETTER = re.compile(r"(?:\( ?)?([A-Za-z]) ?\)\Z|([A-Za-z])\Z")
 _OPTION = r"(?:(?:[Oo]ption|[Cc]hoice|OPTION|CHOICE) ?)"
 _CHOSEN = re.compile(rf"{_OPTION}(?:\(([A-J])\)|([A-J]))\Z")
-_LABELLED = re.compile(rf"{_OPTION}?(?:\(([A-J])\)|([A-J])[.)]) +(?!.*(?:[A-J][).:]|\bor\b|\band\b))(?=\S)")
+_LABELLED = re.compile(rf"{_OPTION}?(?:\(([A-J])\)|([A-J])[.):]) +(?!.*(?:[A-J][).:]|\bor\b|\band\b))(?=\S)")
 _INEQUALITY = re.compile(r"[<>|]|\\(?:le|ge|ne|not|neg|subset)(?![A-Za-z])")
 _SUBSCRIPT = re.compile(r"_ ?(?:\{[^{}]*\}|[0-9A-Za-z])")
 _NAME = re.compile(r"[^0-9+\-*/^=<>;!?]{1,60}\Z")
@@ -301,7 +301,8 @@ def _approximate(text: str, depth: int) -> Form | None:
     exact, rounded = _read(left.strip(), depth + 1), _read(right.strip(), depth + 1)
     if not isinstance(rounded, Number) or (isinstance(exact, Number) and not _rounds_to(exact, rounded)):
         return Expression(canonical(text), note=UNEQUAL_SIDES)
-    return exact
+    # Whether a formula rounds to that takes its value.
+    return exact if isinstance(exact, Number) else Expression(canonical(text))
 
 
 def _rounds_to(exact: Number, rounded: Number) -> bool:

@@ -11,9 +11,16 @@ __all__ = ["NUMBER_NAMES", "Clock", "Words", "read_clock", "read_verdict", "read
 
 _NAMES = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
-    " eighteen nineteen twenty"
+    " eighteen nineteen"
 )
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
 NUMBER_NAMES = {name: number for number, name in enumerate(_NAMES.split())}
+NUMBER_NAMES |= {
+    f"{ten}{joint}{one}".removesuffix("-zero"): value + NUMBER_NAMES[one]
+    for value, ten in zip(range(20, 100, 10), _TENS.split(), strict=True)
+    for one in _NAMES.split()[:10]
+    for joint in "- "
+}
 """Names of numbers, which count where the whole answer is one."""
 
 _CLOCK = re.compile(

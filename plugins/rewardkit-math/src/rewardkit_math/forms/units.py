@@ -18,9 +18,9 @@ _UNIT_NAMES = {
     "kg": "kilogram kilograms", "lb": "lbs pound pounds", "oz": "ounce ounces",
     "mL": "ml milliliter milliliters millilitre millilitres", "L": "l liter liters litre litres",
     "ms": "millisecond milliseconds", "s": "sec secs second seconds", "min": "mins minute minutes",
-    "h": "hr hrs hour hours", "mph": "", "rad": "radian radians", "N": "newton newtons", "J": "joule joules",
+    "h": "hr hrs hour hours", "mi / h": "mph", "km / h": "kph kmh kmph", "rad": "radian radians", "N": "newton newtons", "J": "joule joules",
     "W": "watt watts", "V": "volt volts", "A": "ampere amperes", "K": "kelvin", "Hz": "hertz", "C": "", "F": "",
-    "day": "days", "week": "weeks", "month": "months", "year": "years", "square": "sq", "/": "per", "": "unit units",
+    "cup": "cups", "day": "days", "week": "weeks", "month": "months", "year": "years", "^2": "square sq", "^3": "cubic", "/": "per", "": "unit units",
 }  # fmt: skip
 _UNITS = {word: unit for unit, words in _UNIT_NAMES.items() for word in [unit, *words.split()]}
 # After one of these words a number is not what the text says: "5 or 6", "5 less than 10", "3 quarters".

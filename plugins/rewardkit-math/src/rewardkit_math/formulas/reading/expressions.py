@@ -33,6 +33,7 @@ __all__ = ["Expressions"]
 _SIGNS = frozenset("+-±∓")
 _PERCENT = frozenset({"percent", "percentage", "pct"})
 _DEGREES = frozenset({"°", "\\circ"})
+_FACTORIALS = frozenset({"factorial", "double_factorial"})
 _POSTFIX_UNITS = frozenset({"%", "°"})
 
 
@@ -98,7 +99,8 @@ class Expressions(Grammar):
     def _juxtapose(self, factors: list[Tree]) -> None:
         before = factors[-1]
         is_base = self.peek()[1] == "^" and not isinstance(before, Literal)
-        if self.kind == "number" and not isinstance(before, Power) and not is_base:
+        is_closed = isinstance(before, Power) or (isinstance(before, Apply) and before.function in _FACTORIALS)
+        if self.kind == "number" and not is_closed and not is_base:
             self.refuse("two numbers side by side")
         if isinstance(before, Quantity) and before.unit not in _POSTFIX_UNITS:
             self.refuse("something after a unit")
