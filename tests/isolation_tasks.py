@@ -133,6 +133,15 @@ def say(message: str) -> str:
     return "said"
 
 
+def forge_tokens(count: int) -> int:
+    """Write into the pipe from which a worker takes its tokens, as code that has taken it over could."""
+    for name in os.listdir("/proc/self/fd"):
+        path = f"/proc/self/fd/{name}"
+        if os.path.lexists(path) and os.readlink(path).startswith("pipe:"):
+            return os.write(os.open(path, os.O_WRONLY | os.O_NONBLOCK), b"x" * count)
+    raise LookupError
+
+
 def hang_up() -> None:
     os.closerange(3, 64)
     time.sleep(60)

@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ class TestOutcomes:
             (["nan"], "error", "returned no JSON value: Out of range float values are not JSON compliant"),
             (["an_object"], "error", "returned no JSON value: Object of type object is not JSON serializable"),
             (["nested", 100_000], "error", "returned no JSON value: maximum recursion depth exceeded"),
-            (["text", 99_998], "error", "returned 100,000 bytes of JSON; at most 100,000 may return"),
+            (["text", 99_999], "error", "returned 100,001 bytes of JSON; at most 100,000 may return"),
             (["spin", 60], "timeout", "spent its 0.3 CPU seconds"),
             (["spin_in_c"], "timeout", "spent its 0.3 CPU seconds"),
             (["sleep", 60], "stalled", "took "),
@@ -104,7 +105,7 @@ class TestOutcomes:
         assert outcome(pool, "echo", 1).value == 1, "the pool goes on"
 
     def test_a_value_of_just_the_allowed_length_returns(self, pool: WorkerPool) -> None:
-        assert outcome(pool, "text", 99_997).value == "x" * 99_997
+        assert outcome(pool, "text", 99_998).value == "x" * 99_998
 
     def test_bad_tasks_among_good_ones_harm_nobody(self, pool: WorkerPool) -> None:
         bad = {
@@ -120,6 +121,25 @@ class TestOutcomes:
         assert [done.value for place, done in enumerate(found) if place not in bad] == [
             place for place in range(100) if place not in bad
         ]
+
+    def test_the_longest_reason_fits_into_the_smallest_frame(self) -> None:
+        with WorkerPool(ACT, workers=1, frame_bytes=1 << 14) as pool:
+            found = outcome(pool, "complain", "\U0001f600" * 1_000)
+        assert found == TaskOutcome("error", None, "ValueError: " + "\U0001f600" * 988)
+
+    def test_a_value_that_does_not_fit_into_memory_as_json(self) -> None:
+        with WorkerPool(ACT, workers=1, memory_bytes=24 << 20, frame_bytes=1 << 30) as pool:
+            assert outcome(pool, "text", 20 << 20).status == "memory"
+
+    def test_a_thread_that_gets_no_time_blames_no_task(self) -> None:
+        """What the worker spent on later tasks of a chunk, while its answers wait unread, is not held against it."""
+        with ThreadPoolExecutor(1) as caller, WorkerPool(ACT, workers=1, cpu_seconds=0.1) as pool:
+            for _ in range(3):
+                pool.run([["echo", 0]] * 2_000)  # so that chunks are long
+                future = caller.submit(pool.run, [["spin", 0.02]] * 64)
+                time.sleep(0.004)
+                _ = 7**2_500_000  # holds the interpreter's lock
+                assert {found.status for found in future.result()} == {"done"}
 
     def test_tasks_behind_a_long_one_are_given_to_others(self) -> None:
         """Chunks grow while tasks are short; a long task must not keep what was sent along with it."""
@@ -170,6 +190,20 @@ class TestDeathsAndRetries:
         queue.charge(Batch([b"1"]).tasks[0], False, "was killed by SIGKILL")
         queue.add(Batch([b"1"]))
         assert len(queue.chunk(64)) == 1
+
+    def test_a_suspect_that_never_began_stays_a_suspect(self) -> None:
+        queue = TaskQueue(retries=3)
+        fresh, suspect = Batch([b"1", b"2"]).tasks
+        queue.charge(suspect, False, "was killed by SIGKILL")
+        queue.take_suspect()
+        queue.give_back([suspect, fresh])
+        assert (queue.suspect(), queue.chunk(64)) == (suspect, [fresh])
+
+    def test_a_task_that_no_worker_can_even_read_comes_to_an_end(self) -> None:
+        with WorkerPool("isolation_tasks:echo", workers=2, memory_bytes=1 << 20) as pool:
+            long = pool.submit("x" * (15 << 20))
+            assert {found.value for found in pool.run([1] * 500)} == {1}
+            assert long.result().status == "crashed"
 
     @pytest.mark.parametrize(
         "deed",
@@ -232,6 +266,15 @@ class TestDeathsAndRetries:
         found = outcome(pool, "say", message)
         assert found.status == "crashed"
         assert found.reason == f"2 workers died in it; the last broke the protocol: {how}"
+
+    @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="tokens are forged through /proc")
+    @pytest.mark.parametrize("count", [100, 1 << 20], ids=["more than tasks", "more than the pipe holds"])
+    def test_a_worker_that_forges_tokens_harms_nobody_else(self, count: int) -> None:
+        with WorkerPool(ACT, workers=1, spares=0, cpu_seconds=0.2, wall_factor=2) as pool:
+            pool.run([["echo", 0]] * 2_000)  # so that chunks are long
+            found = pool.run([["forge_tokens", count], *[["sleep", 0.03, 1]] * 64])
+            assert {done.status for done in found} <= {"done", "stalled"}
+            assert outcome(pool, "echo", 5).value == 5
 
     def test_more_answers_than_tasks_break_the_protocol(self, tmp_path: Path) -> None:
         with WorkerPool(ACT, workers=1, spares=0) as pool:
@@ -311,6 +354,7 @@ class TestWhatIsRefused:
             ("spares", -1, "spares is -1,"),
             ("retries", -1, "retries is -1,"),
             ("max_tasks", 0, "max_tasks is 0,"),
+            ("frame_bytes", 64, "frame_bytes is 64, expected 16,384 to"),
             ("frame_bytes", 1 << 32, "frame_bytes is 4294967296,"),
         ],
     )
@@ -339,6 +383,16 @@ class TestWhatIsRefused:
         for future in futures:
             with pytest.raises(PoolError, match="the pool was closed before every task had come to an end"):
                 future.result()
+
+    def test_a_callback_that_raises_what_ends_threads(self) -> None:
+        def end(_: object) -> None:
+            raise SystemExit(3)
+
+        with WorkerPool(ACT, workers=1) as pool:
+            pool.submit(["sleep", 0.1]).add_done_callback(end)
+            with pytest.raises(PoolError, match="the pool failed: SystemExit: 3"):
+                pool.run([["sleep", 0.2]] * 2)
+            assert outcome(pool, "echo", 1).value == 1
 
     def test_a_callback_that_waits_for_its_own_pool(self, pool: WorkerPool) -> None:
         errors: list[BaseException] = []

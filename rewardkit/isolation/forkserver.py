@@ -99,7 +99,11 @@ def _work(function: Callable[[Any], Any], channel: socket.socket, tokens: int, l
                 break  # the rest was taken back; a token in hand belongs to a later chunk
             held = b""
             _limit_cpu(limits.cpu_seconds)
-            channel.sendall(frame(_answer(function, task, limits.frame_bytes)))
+            try:
+                answer = frame(_answer(function, task, limits.frame_bytes))
+            except MemoryError:
+                answer = frame(MEMORY)
+            channel.sendall(answer)
 
 
 def _take(tokens: int) -> bytes:
@@ -113,26 +117,27 @@ def _answer(function: Callable[[Any], Any], task: bytes, frame_bytes: int) -> by
     try:
         value = function(decoded(task.decode()))
     except MemoryError:
-        return MEMORY
+        raise
     except BaseException as error:  # SystemExit too: sys.exit in a task ends the task, not the worker
         return _failure(error)
     try:
         answer = encoded(value).encode()
-    except MemoryError:
-        return MEMORY
     except (TypeError, ValueError, RecursionError) as error:
         return ERROR + encoded(f"returned no JSON value: {error}"[:REASON_CHARACTERS]).encode()
-    if len(answer) >= frame_bytes:
+    if len(answer) > frame_bytes:
         return ERROR + encoded(f"returned {len(answer):,} bytes of JSON; at most {frame_bytes:,} may return").encode()
     return DONE + answer
 
 
 def _failure(error: BaseException) -> bytes:
+    return ERROR + encoded(_in_words(error)).encode()
+
+
+def _in_words(error: BaseException) -> str:
     try:
-        reason = f"{type(error).__name__}: {error}"
+        return f"{type(error).__name__}: {error}"[:REASON_CHARACTERS]
     except Exception:  # a broken __str__
-        reason = type(error).__name__
-    return ERROR + encoded(reason[:REASON_CHARACTERS]).encode()
+        return type(error).__name__
 
 
 def _limit_cpu(seconds: float) -> None:
@@ -309,7 +314,7 @@ def main(descriptor: int, parent: int) -> None:
     try:
         function = _found(config["function"])
     except BaseException as error:  # whatever an import raises is the answer
-        control.sendall(frame(encoded(["failed", f"{type(error).__name__}: {error}"]).encode()))
+        control.sendall(frame(encoded(["failed", _in_words(error)]).encode()))
         return
     gc.collect()
     gc.freeze()  # forked workers share these pages for longer

@@ -31,8 +31,8 @@ class WorkerPool:
     **Deadline.** A task may spend ``cpu_seconds`` of CPU time, so that a loaded machine changes no verdict: then its
     worker gets SIGKILL and the outcome is ``timeout``. If ``wall_factor`` times as many seconds pass on the wall
     clock first, the outcome is ``stalled``. On Linux the pool reads the CPU clock of the worker; elsewhere the kernel
-    ends the task by ``RLIMIT_CPU``, up to two seconds late. Processes that a task starts die with its worker, but
-    their CPU time does not count.
+    ends the task by ``RLIMIT_CPU``, up to two seconds late. Processes that a task starts die with its worker unless
+    they leave its process group, but their CPU time does not count.
 
     **Memory.** A task may have ``memory_bytes`` of address space above what the worker has after importing the
     function. More is a MemoryError in the function, and the outcome ``memory``, if nothing had run in that worker
@@ -81,7 +81,8 @@ class WorkerPool:
         frame_bytes: Length of the JSON of one task, and of one value returned, at most.
 
     Raises:
-        PoolError: If ``function`` is no import path, or not found under its name.
+        PoolError: If ``function`` is no import path, or not found under its name, or if ``LOCAL_WORLD_SIZE`` is no
+            whole number above 0.
         ValueError: If a number is out of range.
 
     Attributes:
@@ -302,7 +303,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "spares": (0, 1_024),
     "retries": (0, 100),
     "max_tasks": (1, 1 << 40),
-    "frame_bytes": (64, (1 << 32) - 1),
+    "frame_bytes": (1 << 14, 1 << 31),  # the reason of an error must fit
 }
 
 

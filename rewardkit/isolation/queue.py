@@ -54,7 +54,8 @@ class TaskQueue:
         self._pending.clear()
         self._suspects.clear()
         for batch in batches:
-            batch.fail(error)
+            if not batch.settled:  # it is, if a callback has raised what ends threads
+                batch.fail(error)
 
     def chunk(self, most: int) -> list[Task]:
         """Return up to ``most`` tasks, fewer where they are long."""
@@ -85,7 +86,8 @@ class TaskQueue:
 
     def give_back(self, tasks: Sequence[Task]) -> None:
         """Put tasks that never began where they came from."""
-        self._pending.extendleft(reversed(tasks))
+        for task in reversed(tasks):
+            (self._suspects if task.deaths else self._pending).appendleft(task)
 
     def doubt(self, task: Task) -> None:
         """Try a task again in a fresh worker, so that nothing before it decides its fate."""

@@ -14,12 +14,14 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from rewardkit.isolation import forkserver
-from rewardkit.isolation.forkserver import COMMAND, LENGTH, frame
+from rewardkit.isolation.forkserver import COMMAND, frame
+from rewardkit.isolation.frames import FrameReader
 from rewardkit.isolation.outcome import PoolError
 
-__all__ = ["Forkserver", "Settings"]
+__all__ = ["Forkserver", "Settings", "death"]
 
 _CLOSING_SECONDS = 2.0
+_ANY_LENGTH = (1 << 32) - 1
 
 
 class Settings(NamedTuple):
@@ -63,7 +65,7 @@ class Forkserver:
         config = {"path": [str(entry) for entry in sys.path], "function": settings.function, "limits": limits}
         self._send(frame(json.dumps(config).encode()))
         self.control.setblocking(False)
-        self._received = bytearray()
+        self._reader = FrameReader(self.control, _ANY_LENGTH)
 
     def fork(self, number: int, descriptors: tuple[int, int]) -> None:
         """Ask for a worker that gets these descriptors."""
@@ -80,38 +82,19 @@ class Forkserver:
 
     def notes(self) -> Iterator[list[Any]]:
         """Yield what it has said. Ends with EOFError when it has gone."""
-        while True:
-            try:
-                piece = self.control.recv(1 << 16)
-            except BlockingIOError:
-                return
-            except OSError:
-                raise EOFError from None
-            if not piece:
-                raise EOFError
-            self._received += piece
-            yield from self._complete()
+        for note in self._reader.payloads():
+            yield json.loads(note)
 
-    def _complete(self) -> Iterator[list[Any]]:
-        while len(self._received) >= LENGTH.size:
-            (size,) = LENGTH.unpack_from(self._received)
-            if len(self._received) < LENGTH.size + size:
-                return
-            note = json.loads(self._received[LENGTH.size : LENGTH.size + size])
-            del self._received[: LENGTH.size + size]
-            yield note
-
-    def close(self) -> str:
-        """End it and every worker; return in words how it ended."""
+    def close(self) -> int:
+        """End it and every worker; return its exit code, which is 0 if it has ended its workers itself."""
         self.control.close()  # which it hears, and kills its workers
         try:
-            code = self._process.wait(_CLOSING_SECONDS)
+            return self._process.wait(_CLOSING_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            code = self._process.wait()
-        return death(code)
+            return self._process.wait()
 
-    def kill_now(self) -> str:
+    def kill_now(self) -> int:
         """End it at once; the kernel ends its workers."""
         self._process.kill()
         return self.close()
@@ -123,6 +106,7 @@ class Forkserver:
 
 
 def _started(channel: socket.socket) -> subprocess.Popen[bytes]:
+    # -P: with this folder in sys.path, its queue.py would hide the standard one
     return subprocess.Popen(
         [sys.executable, "-P", forkserver.__file__, str(channel.fileno()), str(os.getpid())],
         stdin=subprocess.DEVNULL,

@@ -13,11 +13,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from rewardkit.isolation.frames import Malformed
 from rewardkit.isolation.outcome import PoolError, TaskOutcome
 from rewardkit.isolation.queue import TaskQueue
 from rewardkit.isolation.server import Forkserver, Settings, death
 from rewardkit.isolation.task import Batch, Task
-from rewardkit.isolation.worker import Malformed, Worker
+from rewardkit.isolation.worker import Worker
 
 __all__ = ["Supervisor"]
 
@@ -43,9 +44,7 @@ class Supervisor:
         self._workers: dict[int, Worker] = {}
         self._number = 0
         self._forkserver: Forkserver | None = None
-        self._barren = 0
-        self._last_failure = ""
-        self._start_after = 0.0
+        self._barren, self._last_failure, self._start_after = 0, "", 0.0
         self._selector = selectors.DefaultSelector()
         self._wakeup, self._wake = socket.socketpair()
         self._wakeup.setblocking(False)
@@ -67,8 +66,6 @@ class Supervisor:
             if self.ended:
                 raise PoolError(_CLOSED)
             self._inbox.append(batch)
-            if len(self._inbox) > 1:
-                return  # the first one has woken it
         self._wake_up()
 
     def stop(self) -> None:
@@ -82,9 +79,8 @@ class Supervisor:
 
     def forget(self) -> None:
         """Close the descriptors in a forked child; the processes stay the parent's."""
-        self._selector.close()
-        self._wakeup.close()
-        self._wake.close()
+        for own in (self._selector, self._wakeup, self._wake):
+            own.close()
         for worker in self._workers.values():
             worker.close()
         if self._forkserver is not None:
@@ -101,7 +97,7 @@ class Supervisor:
         try:
             while not self._stopping:
                 self._turn()
-        except Exception as unexpected:
+        except BaseException as unexpected:  # a callback may raise SystemExit
             error = PoolError(f"the pool failed: {type(unexpected).__name__}: {unexpected}")
             error.__cause__ = unexpected
         finally:
@@ -124,9 +120,8 @@ class Supervisor:
             for batch in self._inbox:
                 self._queue.add(batch)
         self._queue.fail(error)
-        self._selector.close()
-        self._wakeup.close()
-        self._wake.close()
+        for own in (self._selector, self._wakeup, self._wake):
+            own.close()
 
     def _watch(self, source: socket.socket, react: Callable[[int], None]) -> None:
         self._selector.register(source, selectors.EVENT_READ, react)
@@ -210,7 +205,6 @@ class Supervisor:
             except EOFError:  # the forkserver is about to say how it died
                 self._unwatch(worker.channel)
                 worker.gone = True
-                self._queue.give_back(worker.take_back())
                 worker.answer_by = time.monotonic() + GOODBYE_SECONDS
 
     def _take_answers(self, worker: Worker) -> None:
@@ -252,11 +246,19 @@ class Supervisor:
                 continue
             if worker.keeps_waiting(now):
                 self._queue.give_back(worker.take_back())
-            worker.fate = worker.overdue(now)
-            if worker.fate is not None:
+            self._judge(worker, now)
+        server = self._forkserver
+        if server is not None and not server.ready and now - server.started >= START_SECONDS:
+            self._cannot_use(f"importing it took more than {START_SECONDS:g} seconds")
+
+    def _judge(self, worker: Worker, now: float) -> None:
+        """Kill a worker whose task is overdue, unless it has answered while this thread was kept waiting."""
+        fate, served = worker.overdue(now), worker.served
+        if fate is not None:
+            self._hear(worker, selectors.EVENT_READ)
+            if worker.served == served and not worker.gone:
+                worker.fate = fate
                 self._kill(worker)
-        if self._forkserver is not None and not self._forkserver.ready:
-            self._watch_start(self._forkserver, now)
 
     # --------------------------------------------------------------------------------- workers come, workers go
 
@@ -348,7 +350,7 @@ class Supervisor:
 
     def _hear_note(self, server: Forkserver, kind: str, *details: Any) -> None:
         if kind == "failed":
-            self._give_up(PoolError(f"cannot use {self._settings.function} in a worker: {details[0]}"))
+            self._cannot_use(details[0])
         elif kind == "ready":
             server.ready = True
             for worker in self._workers.values():
@@ -361,10 +363,8 @@ class Supervisor:
         else:
             self._died(self._workers[details[0]], death(details[1]), details[1])
 
-    def _watch_start(self, server: Forkserver, now: float) -> None:
-        if now - server.started >= START_SECONDS:
-            why = f"importing it took more than {START_SECONDS:g} seconds"
-            self._give_up(PoolError(f"cannot use {self._settings.function} in a worker: {why}"))
+    def _cannot_use(self, why: str) -> None:
+        self._give_up(PoolError(f"cannot use {self._settings.function} in a worker: {why}"))
 
     def _failed_start(self, reason: str) -> None:
         """Count starts that led to nothing, and pause before the next one."""
@@ -372,21 +372,21 @@ class Supervisor:
         self._barren += 1
         self._last_failure = reason
 
-    def _drop_forkserver(self, end: Callable[[], str]) -> str:
+    def _drop_forkserver(self, end: Callable[[], int]) -> int:
         assert self._forkserver is not None
         self._unwatch(self._forkserver.control)
         self._forkserver = None
-        how = end()
-        for worker in self._workers.values():
+        exit_code = end()
+        for worker in self._workers.values() if exit_code else ():
             if worker.pid is not None:  # the kernel has seen to it on Linux, but not to what it has started
                 with contextlib.suppress(OSError):
                     os.killpg(worker.pid, signal.SIGKILL)
-        return how
+        return exit_code
 
-    def _lose_forkserver(self, end: Callable[[], str], why: str = "") -> None:
+    def _lose_forkserver(self, end: Callable[[], int], why: str = "") -> None:
         """Go on after the forkserver and all workers with it have died: every task that ran is tried again."""
-        how = self._drop_forkserver(end)
-        how = f"lost its forkserver, which {why or how}"
+        exit_code = self._drop_forkserver(end)
+        how = f"lost its forkserver, which {why or death(exit_code)}"
         self._failed_start(f"it {how}")
         for worker in list(self._workers.values()):
             self._died(worker, how)

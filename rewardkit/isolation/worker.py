@@ -12,23 +12,19 @@ from collections.abc import Iterator
 from io import FileIO
 from typing import TYPE_CHECKING
 
-from rewardkit.isolation.forkserver import CHUNK, DONE, ERROR, LENGTH, MEMORY, decoded, frame, token
+from rewardkit.isolation.forkserver import CHUNK, DONE, ERROR, MEMORY, decoded, frame, token
+from rewardkit.isolation.frames import FrameReader, Malformed
 from rewardkit.isolation.outcome import TaskOutcome
 
 if TYPE_CHECKING:
     from rewardkit.isolation.server import Settings
     from rewardkit.isolation.task import Task
 
-__all__ = ["Malformed", "Worker", "cpu_clock"]
+__all__ = ["Worker", "cpu_clock"]
 
 MAX_CHUNK = 64
 CHUNK_CPU_SECONDS = 0.002
 TAKE_BACK_SECONDS = 0.01
-_RECEIVE_BYTES = 1 << 18
-
-
-class Malformed(Exception):
-    """A worker said what no worker says; somebody else may be speaking in its place."""
 
 
 def cpu_clock(pid: int) -> float | None:
@@ -69,7 +65,8 @@ class Worker:
         reading, writing = os.pipe()
         self._tokens_out, self._tokens_in = FileIO(reading, "rb"), FileIO(writing, "wb")
         self.channel.setblocking(False)
-        os.set_blocking(reading, False)  # the reading end, hence the worker's too
+        for end in (reading, writing):  # the reading end, hence the worker's too; a worker may fill the pipe itself
+            os.set_blocking(end, False)
         self.tasks: deque[Task] = deque()
         self.served = 0
         self.pid: int | None = None
@@ -80,7 +77,7 @@ class Worker:
         self.reach = 1
         self.unsent = b""
         self._settings = settings
-        self._received = bytearray()
+        self._reader = FrameReader(self.channel, settings.frame_bytes + len(DONE))
         self._chunk = 0
         self._chunk_cpu = self._cpu = self._wall = self._check_at = 0.0
 
@@ -130,38 +127,15 @@ class Worker:
         Raises:
             Malformed: If a frame is longer than allowed, or no answer.
         """
-        while True:
-            try:
-                piece = self.channel.recv(_RECEIVE_BYTES)
-            except BlockingIOError:
-                return
-            except OSError:
-                raise EOFError from None
-            if not piece:
-                raise EOFError
-            self._received += piece
-            yield from self._complete()
-            if len(piece) < _RECEIVE_BYTES:
-                return
-
-    def _complete(self) -> Iterator[TaskOutcome]:
-        received, start = self._received, 0
-        while len(received) - start >= LENGTH.size:
-            (size,) = LENGTH.unpack_from(received, start)
-            if not 0 < size <= self._settings.frame_bytes:
-                raise Malformed(f"a frame of {size:,} bytes")
-            end = start + LENGTH.size + size
-            if len(received) < end:
-                break
-            yield _outcome(bytes(received[start + LENGTH.size : end]))
-            start = end
-        del received[:start]
+        for answer in self._reader.payloads():
+            yield _outcome(answer)
 
     def take_back(self) -> list[Task]:
         """Return the tasks of the chunk that the worker has not begun, and now never will."""
         left = len(self._tokens_out.read(MAX_CHUNK) or b"")  # None when there is none
         self.reach = 1
-        return [self.tasks.pop() for _ in range(left)][::-1]
+        # a worker that others have taken over can add tokens
+        return [self.tasks.pop() for _ in range(min(left, len(self.tasks)))][::-1]
 
     def progressed(self, now: float) -> None:
         """Start the clocks of the next task; after a chunk, reach further if tasks are short."""
@@ -186,11 +160,16 @@ class Worker:
             return self.answer_by
         if not self.tasks:
             return math.inf
-        return self._check_at if len(self.tasks) == 1 else min(self._wall + TAKE_BACK_SECONDS, self._check_at)
+        return min(self._take_back_at, self._check_at)
+
+    @property
+    def _take_back_at(self) -> float:
+        waiting = len(self.tasks) > 1 and self.reach > 1  # it is 1 once they were taken back
+        return self._wall + TAKE_BACK_SECONDS if waiting else math.inf
 
     def keeps_waiting(self, now: float) -> bool:
         """Tell whether tasks wait for one that is not short."""
-        return len(self.tasks) > 1 and now - self._wall >= TAKE_BACK_SECONDS
+        return now >= self._take_back_at
 
     def overdue(self, now: float) -> TaskOutcome | None:
         """Return what the first task comes to if one of its clocks has run out."""

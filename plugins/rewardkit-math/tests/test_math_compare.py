@@ -32,6 +32,8 @@ EQUAL = [
     (r"\$10 \text{ per hour}", "$10"),
     ("(n, m) = (2, 4)", "(m, n) = (4, 2)"), ("The answer is 5", "5"), (r"\text{The solutions are } 1, 2", "2, 1"),
     (r"15 \, \text{km/h}; 15 \text{ km/h}", "15 km/h"), (r"45^\circ, 135^\circ", "135, 45"), ("nan", "nan"),
+    ("twenty-one", "21"), ("Ninety nine", "99"), ("thirty", "30"), ("B)", "B"), ("no solutions", r"\text{No solution}"),
+    (r"\text{an ellipse}", "ellipse"), (r"12\text{ square cm}", r"12\text{ cm}^2"), ("60 mph", "60 miles/hour"),
 ]  # fmt: skip
 DIFFERENT = [
     ("42", "43"), ("100000000001", "100000000002"), ("0.33", "1/3"), ("0", "10^{-9}"), ("1/2", "2/1"), ("5", "-5"),
@@ -43,7 +45,7 @@ DIFFERENT = [
     ("Option C", "D"), ("C. 12", "13"), ("Yes", "False"), ("Yes, it is", "no"), ("Yes or no", "Yes"),
     ("Yes, but only if", "Yes"), ("No, it is true", "No"), (r"\{1, 3\}", "(1, 3)"), ("{3, 1}", "(1, 3)"),
     ("(n, m) = (2, 4)", "(m, n) = (2, 4)"), ("(n, m) = (1, 2)", "(1, 3)"), ("C", "1, 2"), ("12 cm", "13"),
-    ("Yes, 5", "Yes"),
+    ("Yes, 5", "Yes"), ("twenty zero", "20"), ("twenty-one", "20"), ("no solutions", "one solution"),
 ]  # fmt: skip
 UNDECIDED = [
     (r"17 \times 24", "408"), ("x - x", "0"), ("(x+1)^2", "x^2+2x+1"), (r"\sqrt{4}", "2"), ("2^{10}", "1024"),

@@ -86,6 +86,14 @@ FOUND = {
     "a label and a formula": ("Special matrix: $A$", "$A$", Rule.WHOLE),
     "nothing but a number": (" 1,234 ", "1,234", Rule.WHOLE),
     "nothing but a choice": ("(B)", "(B)", Rule.WHOLE),
+    "nothing but a bold choice": ("**B**", "**B**", Rule.WHOLE),
+    "a number under a heading": ("So $a$ it is.\n\n### Final Answer\n\n5", "5", Rule.WHOLE),
+    "a number under a bold heading": ("It follows.\n\n**Final Answer**\n\n-5", "-5", Rule.WHOLE),
+    "a short form": ("So the answer's 5.", "5", Rule.PHRASE),
+    "alternatives in brackets": (r"\boxed{5} (or 6)", "5 or 6", Rule.BOX),
+    "a possible alternative": (r"\boxed{5} or possibly 6", "5 or 6", Rule.BOX),
+    "another alternative": (r"The answer: \boxed{5}, alternatively 6", "5 or 6", Rule.BOX),
+    "no alternative": (r"\boxed{5} or a number above it", "5", Rule.BOX),
 }  # fmt: skip
 
 
@@ -138,6 +146,12 @@ MISSING = {
     "a sentence after the conclusion": ("So the area is $42$. Now let us check.", Missing.NOTHING),
     "a label that doubts": ("Check: $42$", Missing.NOTHING),
     "a supposed statement": ("If the answer is 42, we are done.", Missing.NOTHING),
+    "a supposition": ("Suppose that the answer is 42", Missing.NOTHING),
+    "two equations in words": ("So x = 4 and y = 5.", Missing.NOTHING),
+    "steps under a heading": ("**Answer**\n1. First, we add.\n2. Then we divide by 5", Missing.NOTHING),
+    "two numbers under a heading": ("## Answer\n5\n6", Missing.NOTHING),
+    "a heading before another": ("## Answer\n5\n## Check\nall is well", Missing.NOTHING),
+    "called wrong in brackets": (r"\boxed{5} (wrong)", Missing.RETRACTED),
     "a contracted statement": ("The answer isn't 42.", Missing.NOTHING),
 }
 

@@ -73,6 +73,8 @@ EQUAL = {
         ("n!", "n(n-1)!"), (r"\cos(n\pi)", "(-1)^n"), (r"\sin(n\pi)", "0"), ("(-1)^{2n}", "1"),
         (r"\frac25(9^n-(-1)^n)", r"\frac25 \cdot 9^n-\frac25 \cdot (-1)^n"), (r"\sum_{k=1}^n k", r"\frac{n(n+1)}{2}"),
         ("n!/(n-2)!", "n^2-n"),
+        (r"\frac\pi4+k\pi", r"\frac\pi4+n\pi"), (r"x = \pm\frac\pi3+2k\pi, k\in\mathbb{Z}", r"\pm\frac\pi3+2\pi n"),
+        (r"\lfloor x+1 \rfloor", r"\lfloor x \rfloor+1"), (r"\frac{10!}{3!7!}", "120"),
     ],
     "names": [
         ("x = 5", "5"), ("5 = x", "x = 5"), (r"y = \frac12 x+2", r"\frac{x}{2}+2"), ("f(x) = 2x", "f(y) = 2y"),
@@ -104,10 +106,13 @@ EQUAL = {
         ("a = 1, b = \\sqrt4", "b = 2, a = 1"),
         (r"(1 \pm \sqrt2, 1 \mp \sqrt2)", r"(1-\sqrt2,1+\sqrt2),(1+\sqrt2,1-\sqrt2)"),
         (r"\{1, \frac{1\pm\sqrt3 i}{2}\}", r"1, \frac{1-\sqrt3 i}{2}, \frac{1+\sqrt3 i}{2}"), ("[x, 1+x]", "[x, x+1]"),
+        ("0.5 or 50%", "1/2"), ("x<1 or x>2", r"(-\infty,1)\cup(2,\infty)"),
     ],
     "matrices": [
         (r"\begin{pmatrix} 1 & 0.5 \\ 1/3 & 4 \end{pmatrix}", r"\begin{bmatrix} 1 & 1/2 \\ 1/3 & 4 \end{bmatrix}"),
         (r"\begin{pmatrix} 1 \\ \sqrt{4} \end{pmatrix}", "(1, 2)"),
+        (r"\frac15\begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix}", r"\begin{pmatrix} .2 & .4 \\ .6 & .8 \end{pmatrix}"),
+        (r"-\begin{pmatrix} 1 \\ 2 \end{pmatrix}", "(-1, -2)"),
     ],
     "units": [
         (r"2\sqrt3 \text{ cm}", r"\sqrt{12}"), (r"\sqrt{4}\text{ cm}", r"2\text{ centimeters}"), (r"60^\circ", "60"),
@@ -148,12 +153,15 @@ DIFFERENT = {
     "integers": [
         ("(-1)^n", "1"), ("n!", "n^n"), (r"\binom{n}{2}", r"\frac{n^2}{2}"), (r"\lfloor n/30 \rfloor", "0"),
         ("9^n", "3^n"),
+        (r"\lfloor x \rfloor + 1", r"\lceil x \rceil"), (r"\lceil n/2 \rceil", r"\lfloor n/2 \rfloor + 1"),
+        (r"\frac\pi4+k\pi", r"\frac\pi4+2n\pi"), (r"k\pi", r"n\pi"), (r"\pi+k\pi+n", r"\pi+n\pi+k"),
     ],
     "names": [
         ("41 = 42", "42"), ("x = 57 = 58", "58"), (r"57 \approx 58", "57"), ("x = 5", "6"), ("f(x) = 2x", "f(x) = 3x"),
         (r"x = 1/3 \approx 1.3", "1/3"), ("y = x+3", "-x-3"), ("a^2+b = 0", "0"), ("f(n) = n", "B"),
         ("f(x) = 2x", "2b"),
         ("2x+3 = 7", "7"), ("x - 5 = 0", "x = 5"), ("2x = 10", "x = 5"), ("x = 41 = 42", "x = 42"),
+        (r"\sqrt2 \approx 5", r"\sqrt2"),
     ],
     "equations": [("x^2 = 25", "x = 5"), ("x = 5", "y = 5x"), ("x+2y=1", "x+2z=1")],
     "inequalities": [
@@ -168,12 +176,14 @@ DIFFERENT = {
         ("5 \\text{ or } 6", "5"),
         (r"\pm\sqrt2", r"\sqrt2"), (r"a = 1, b = \sqrt4", "a = 2, b = 1"), (r"[1, \sqrt4]", "(1, 2)"),
         (r"\{1, \sqrt4\}", r"\{1, 2, 3\}"), (r"(1\pm\sqrt2, 1\pm\sqrt2)", r"(1-\sqrt2,1+\sqrt2),(1+\sqrt2,1-\sqrt2)"),
+        ("0.5 or 60%", "1/2"), ("x>1 and x<2", "x>1 or x<2"),
     ],
     "matrices": [
         (r"\begin{pmatrix} 1 & 2 \end{pmatrix}", r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}"),
         (r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}", "(2,1)"),
         (r"\begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix}", r"\begin{pmatrix} 1 & 2 \\ 3 & 5 \end{pmatrix}"),
         (r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}", "3"),
+        (r"2\begin{pmatrix} 1 \\ 2 \end{pmatrix}", "(2, 5)"),
     ],
     "units": [
         (r"\sqrt3\text{ cm}", r"\sqrt2\text{ cm}"), ("10_2", "10_3"), ("506_7", "251"), ("506_7", "505_7"),

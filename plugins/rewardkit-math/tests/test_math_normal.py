@@ -68,6 +68,8 @@ def test_what_only_looks_like_a_number_is_none(text: str) -> None:
         ("$10 per hour", "$ / h"), ("5 eggs per day", "eggs / day"), ("3 apples", "apples"),
         (r"133 \text{ units}", ""), ("10weeks", "week"), (r"3\text{ m}", "m"), ("42", ""),
         (r"20^\circ \text{C}", "° C"), ("12 (cm)", "cm"), ("2 trips a day", "trips a day"),
+        ("12 sq. cm", "cm ^2"), (r"12\text{ square feet per second}", "ft ^2 / s"), ("5 cubic inches", "in ^3"),
+        (r"9\text{ square units}", "^2"), ("60 miles per hour", "mi / h"), ("60 mph", "mi / h"), ("3/4 cup", "cup"),
     ],
 )  # fmt: skip
 def test_a_unit_is_read_in_its_shortest_spelling(text: str, unit: str) -> None:

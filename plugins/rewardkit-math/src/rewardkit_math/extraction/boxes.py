@@ -39,13 +39,17 @@ _IS_WRONG = (
     r"(?:is|was)(?:\s+(?:wrong|incorrect|false)|(?:\s+not|n['’]t)\s+(?:(?:the|a)\s+)?(?:correct|right|answer|final))"
 )
 _THAT_IS_WRONG = r"\b(?:that|this|it)(?:['’]s|\s+is|\s+was)\s+(?:wrong|incorrect|not (?:correct|right))"
-_RETRACTION = re.compile(rf"{_MARKS}\.?\s*(?:{_IS_WRONG}|[^\n]{{0,60}}?{_THAT_IS_WRONG})\b", re.IGNORECASE)
+_RETRACTION = re.compile(
+    rf"{_MARKS}\.?\s*(?:{_IS_WRONG}|(?<=\()(?:wrong|incorrect)(?=\))|[^\n]{{0,60}}?{_THAT_IS_WRONG})\b", re.IGNORECASE
+)
 _CONDITION = re.compile(r"\b(?:if|unless|whether)\b", re.IGNORECASE)
 _VALUE = (
-    r"(?:-?[$\\(]*-?[0-9](?:[0-9.,/]*[0-9])?|\\[dt]?frac\s*\{[^{}]*\}\s*\{[^{}]*\}|\\sqrt\s*\{[^{}]*\}"
+    r"(?:-?[$\\(]*-?[0-9](?:[0-9.,/]*[0-9])?(?:\\?%)?|\\[dt]?frac\s*\{[^{}]*\}\s*\{[^{}]*\}|\\sqrt\s*\{[^{}]*\}"
     r"|[A-J](?![A-Za-z]))"
 )
-_OR_AFTER = re.compile(rf"[\s$)\]\\,.?]*\b[Oo]r\s+(?:maybe\s+|perhaps\s+|even\s+)?\$?({_VALUE})")
+_OR_AFTER = re.compile(
+    rf"[\s$(\[)\]\\,.;?]*\b(?:[Oo]r|[Aa]lternatively)\b,?\s+(?:(?:maybe|perhaps|possibly|even|else)\s+)?\$?({_VALUE})"
+)
 _OR_BEFORE = re.compile(rf"({_VALUE})[\s$)\]\\]*,?\s*\bor\s+[\s$(\[\\]*\Z")
 
 

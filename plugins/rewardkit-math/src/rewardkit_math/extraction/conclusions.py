@@ -6,7 +6,7 @@ import re
 
 from rewardkit_math.outcome import Extraction, Rule
 
-__all__ = ["find_concluded", "find_formula"]
+__all__ = ["find_concluded", "find_formula", "under_heading"]
 
 _MAX_SENTENCE = 400  # characters
 _MAX_TOKEN = 60  # characters after the answer that a special token may take
@@ -44,8 +44,12 @@ _NUMBER = re.compile(
     r"(?P<number>[$€£]?-?[0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)?(?:/[0-9]+)?(?: ?\\?%)?(?: [a-z]{2,}){0,2})"
     r"(?:\*\*(?: [a-z]{2,}){0,2})?[.!]\*{0,2}\s*\Z"
 )
+_TWO_EQUATIONS = re.compile(r"= ?[0-9.,/]+ and \S{1,9} = ?\Z")
 _CHOICE = re.compile(r"\b(?:option|choice)(?:\s+is)?[\s:*]*(?P<letter>\(?[A-J]\)?)[\s.*]*\Z", re.IGNORECASE)
 _FORMULA_MARK = re.compile(r"[=$\\]")
+_HEADING = re.compile(
+    r"(?:\A|\n)[ \t]*(?:#{1,6}[ \t]*\**|\*\*)(?:(?:the|my|final|Final)[ \t]+){0,2}[Aa]nswer[ \t]*:?\**[ \t]*:?[ \t]*\n"
+)
 _LABEL = re.compile(r"\s*[A-Z][A-Za-z]+(?: [A-Za-z]+){0,4}\s*:\s*\Z")
 
 
@@ -88,6 +92,17 @@ def find_formula(text: str, start: int, end: int) -> Extraction | None:
     return Extraction(text[span[0] : span[1]], Rule.WHOLE, *span)
 
 
+def under_heading(text: str, start: int, end: int) -> int:
+    """Return where the text begins that stands under a heading such as "### Final Answer"; ``start`` if there is none.
+
+    Only the last 400 characters are searched: what stands there is an answer if it is nothing but a value.
+    """
+    begin = start
+    for match in _HEADING.finditer(text, max(start, end - _MAX_SENTENCE), end):
+        begin = match.end()
+    return begin
+
+
 def _before_token(text: str, start: int, end: int) -> int:
     """Return where a special token at the end of a text, such as ``<|im_end|>``, begins."""
     at = text.find("<|", start, end)
@@ -118,4 +133,6 @@ def _last_formula(text: str, begin: int, end: int) -> tuple[int, int] | None:
 
 def _last_number(text: str, begin: int, end: int) -> tuple[int, int] | None:
     match = _NUMBER.search(text, begin, end)
-    return match.span("number") if match else None
+    if match is None or _TWO_EQUATIONS.search(text, begin, match.start()):
+        return None
+    return match.span("number")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from rewardkit.thinking import visible_span
 from rewardkit_math.extraction.boxes import find_boxed, last_box_command, retracted
-from rewardkit_math.extraction.conclusions import find_concluded, find_formula
+from rewardkit_math.extraction.conclusions import find_concluded, find_formula, under_heading
 from rewardkit_math.extraction.statements import find_last_number, find_stated, find_whole, looks_like_value
 from rewardkit_math.outcome import Extraction, Missing
 
@@ -64,7 +64,8 @@ def _unboxed(text: str, start: int, end: int, last_number: bool) -> Extraction |
     stated = find_stated(text, start, end)
     if stated is not None:
         return Missing.RETRACTED if retracted(text, stated.end, end) else stated
-    found = find_whole(text, start, end) or find_formula(text, start, end) or find_concluded(text, start, end)
+    begin = under_heading(text, start, end)
+    found = find_whole(text, begin, end) or find_formula(text, begin, end) or find_concluded(text, start, end)
     if found is None and last_number:
         found = find_last_number(text, start, end)
     return found or Missing.NOTHING

@@ -15,12 +15,12 @@ _TRIES = 32
 
 _STATEMENT = re.compile(
     r"answers?[*_\s]*(?:(?:to|for)\s[^.:\n]{1,80}?\s)?"
-    r"(?::|=|(?:is|are|was|equals|(?:should|must|would|will) be)\b|(?=\$|\\[(\[]))[*_\s:=]*",
+    r"(?::|=|['’]s\b|(?:is|are|was|equals|(?:should|must|would|will) be)\b|(?=\$|\\[(\[]))[*_\s:=]*",
     re.IGNORECASE,
 )
 _DOUBT = re.compile(
     r"(?:(?:n['’]t|\b(?:not|never|cannot|unlikely|whether|check|verify|test))\b[^.,;:\n]*"
-    r"|\b(?:if|unless)\s+(?:(?:the|my|your|final|correct)\s+)*)\Z",
+    r"|\b(?:if|unless|suppose|assum(?:e|ing))\s+(?:(?:that|the|my|your|final|correct)\s+)*)\Z",
     re.IGNORECASE,
 )
 _CLAUSE_END = re.compile(
@@ -35,7 +35,7 @@ _COPULA = re.compile(r"([^0-9]*)\b(?:is|are|equals)\b")
 _VALUE = re.compile(r"[\s$*(\[{+\-−]*(?:[.0-9]|\\|[A-Z](?:[).]|[}$*\s]*\Z)|not\b)")
 _HEADING = re.compile(r"[0-9]+[.)]\s+[A-Za-z]|[A-Za-z]{2,}\s+\S")
 _OPTION_LIST = re.compile(r"[^\n]*\n\s*B:")
-_CHOICE = re.compile(r"\(?[A-J][).]?\Z")
+_CHOICE = re.compile(r"(?P<bold>\**)\(?[A-J][).]?(?P=bold)\Z")
 _LAST_DIGIT = re.compile(r"[0-9][^0-9]*\Z")
 _NUMBER = re.compile(
     r"(?:(?<![0-9A-Za-z)])[+-])?[$]?(?:(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+)"

@@ -106,7 +106,7 @@ _PAIRS = frozenset({"()", "(]", "[)", "[]", "{}"})
 _LETTER = re.compile(r"(?:\( ?)?([A-Za-z]) ?\)\Z|([A-Za-z])\Z")
 _OPTION = r"(?:(?:[Oo]ption|[Cc]hoice|OPTION|CHOICE) ?)"
 _CHOSEN = re.compile(rf"{_OPTION}(?:\(([A-J])\)|([A-J]))\Z")
-_LABELLED = re.compile(rf"{_OPTION}?(?:\(([A-J])\)|([A-J])[.):]) +(?!.*(?:[A-J][).:]|\bor\b|\band\b))(?=\S)")
+_LABELLED = re.compile(rf"{_OPTION}?(?:\(([A-J])\)|([A-J])[.)]) +(?!.*(?:[A-J][).:]|\bor\b|\band\b))(?=\S)")
 _INEQUALITY = re.compile(r"[<>|]|\\(?:le|ge|ne|not|neg|subset)(?![A-Za-z])")
 _SUBSCRIPT = re.compile(r"_ ?(?:\{[^{}]*\}|[0-9A-Za-z])")
 _NAME = re.compile(r"[^0-9+\-*/^=<>;!?]{1,60}\Z")
@@ -166,7 +166,9 @@ def _read(text: str, depth: int) -> Form:
         return Expression(canonical(text), note=f"nested deeper than {MAX_DEPTH}: compared as text")
     pieces, breaks = _cut(text, _LIST)
     if breaks:
-        items = _items(pieces, breaks, depth)
+        # "x < 1 or x > 2" is another set than with "and", and "0.5 or 50%" may be one value.
+        is_open = "or" in breaks and ("%" in text or _INEQUALITY.search(text) is not None)
+        items = None if is_open else _items(pieces, breaks, depth)
         return Expression(canonical(text)) if items is None else _grouped("", items, breaks)
     return _read_one(text, depth)
 

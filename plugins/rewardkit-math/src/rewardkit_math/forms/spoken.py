@@ -15,13 +15,11 @@ _NAMES = (
 )
 _TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
 NUMBER_NAMES = {name: number for number, name in enumerate(_NAMES.split())}
-NUMBER_NAMES |= {
-    f"{ten}{joint}{one}".removesuffix("-zero"): value + NUMBER_NAMES[one]
-    for value, ten in zip(range(20, 100, 10), _TENS.split(), strict=True)
-    for one in _NAMES.split()[:10]
-    for joint in "- "
-}
-"""Names of numbers, which count where the whole answer is one."""
+for _value, _name in zip(range(20, 100, 10), _TENS.split(), strict=True):
+    NUMBER_NAMES[_name] = _value
+    for _one in _NAMES.split()[1:10]:
+        NUMBER_NAMES[f"{_name}-{_one}"] = NUMBER_NAMES[f"{_name} {_one}"] = _value + NUMBER_NAMES[_one]
+"""Names of numbers below a hundred, which count where the whole answer is one."""
 
 _CLOCK = re.compile(
     r"([0-9]{1,2})(?: ?: ?([0-5][0-9])(?: ?: ?([0-5][0-9]))?)?[ ,.]*\(?(?:([ap])\.? ?m\b\.?)?\)?\Z", re.IGNORECASE
@@ -30,6 +28,8 @@ _MAX_CLOCK = 40  # characters
 
 _THREE_LETTERS = re.compile(r"[^\W\d_]{3}")
 _SHORT_WORDS = frozenset({"no"})
+_ARTICLES = frozenset({"a", "an", "the"})
+_PLURAL = re.compile(r"(?<=\w{3}[^\Wsui])s\Z")
 _PUNCTUATION = " '-.,!?\""
 _VERDICTS = {"yes": "yes", "true": "yes", "no": "no", "false": "no"}
 _VERDICT = re.compile(r"(yes|no|true|false)(?:$|[,.;:!-]+ (?P<rest>[^0-9\\=<>+*/^_{}]*)$)")
@@ -129,4 +129,6 @@ def read_words(text: str, is_mixed: bool) -> Words | None:
 
 
 def _bare(plain: str) -> str:
-    return " ".join("".join(" " if char in _PUNCTUATION else char for char in plain).split())
+    """Return the words without punctuation, articles and the s of a plural."""
+    words = "".join(" " if char in _PUNCTUATION else char for char in plain).split()
+    return " ".join(_PLURAL.sub("", word) for word in words if word not in _ARTICLES)

@@ -18,10 +18,12 @@ _UNIT_NAMES = {
     "kg": "kilogram kilograms", "lb": "lbs pound pounds", "oz": "ounce ounces",
     "mL": "ml milliliter milliliters millilitre millilitres", "L": "l liter liters litre litres",
     "ms": "millisecond milliseconds", "s": "sec secs second seconds", "min": "mins minute minutes",
-    "h": "hr hrs hour hours", "mi / h": "mph", "km / h": "kph kmh kmph", "rad": "radian radians", "N": "newton newtons", "J": "joule joules",
+    "h": "hr hrs hour hours", "mi / h": "mph", "km / h": "kph kmh kmph",
+    "rad": "radian radians", "N": "newton newtons", "J": "joule joules",
     "W": "watt watts", "V": "volt volts", "A": "ampere amperes", "K": "kelvin", "Hz": "hertz", "C": "", "F": "",
-    "cup": "cups", "day": "days", "week": "weeks", "month": "months", "year": "years", "^2": "square sq", "^3": "cubic", "/": "per", "": "unit units",
+    "cup": "cups", "day": "days", "week": "weeks", "month": "months", "year": "years", "/": "per", "": "unit units",
 }  # fmt: skip
+_POWERS = {"square": "^2", "sq": "^2", "cubic": "^3"}
 _UNITS = {word: unit for unit, words in _UNIT_NAMES.items() for word in [unit, *words.split()]}
 # After one of these words a number is not what the text says: "5 or 6", "5 less than 10", "3 quarters".
 _NO_UNIT_WORDS = """
@@ -53,22 +55,26 @@ def read_unit(words: str, bare: bool = False, spaced: bool = True) -> str | None
     ``5ab`` and ``5 x`` are products, so a ``bare`` word, outside of ``\text``, must be a known unit, or have four
     letters and a space before it.
 
-    >>> read_unit("km per hour"), read_unit("or 6"), read_unit("x", bare=True)
-    ('km / h', None, None)
+    >>> read_unit("km per hour"), read_unit("square feet"), read_unit("or 6"), read_unit("x", bare=True)
+    ('km / h', 'ft ^2', None, None)
     """
     first = _TOKEN.match(words.lstrip("( "))
     if len(words) > _MAX_UNIT or not _REST.match(_TOKEN.sub("", words)) or not (first and first["word"]):
         return None
     names: list[str] = []
+    power = ""
     for match in _TOKEN.finditer(words):
         word = match["word"]
         if word is None:
             names.append(match[0].replace(" ", "").replace("{", "").replace("}", ""))
-        elif _is_unit(word, names[-1] if names else "", bare, spaced):
-            names.append(short_unit(word))
+        elif word in _POWERS:
+            power = _POWERS[word]
+        elif _is_unit(word, power or (names[-1] if names else ""), bare, spaced):
+            names += [short_unit(word), power] if power else [short_unit(word)]
+            power = ""
         else:
             return None
-    return " ".join(filter(None, names))
+    return " ".join(filter(None, [*names, power]))
 
 
 def _is_unit(word: str, before: str, bare: bool, spaced: bool) -> bool:

@@ -10,14 +10,27 @@ from rewardkit_math.formulas.rules.named import Stated, is_equation, renamed, sa
 from rewardkit_math.formulas.rules.quantities import settle_quantities, split_unit
 from rewardkit_math.formulas.rules.sets import is_set, settle_real_sets
 from rewardkit_math.formulas.session import OutOfWorkError, Session, different, equal, unsettled
-from rewardkit_math.formulas.tree import Call, Cases, Group, Matrix, Multiply, Relation, Symbol, Tree, Words
-from rewardkit_math.formulas.values.equality import nearest_fraction
-from rewardkit_math.formulas.walk import fingerprint, free_symbols, substituted, too_large
+from rewardkit_math.formulas.tree import (
+    Add,
+    Call,
+    Cases,
+    Constant,
+    Group,
+    Matrix,
+    Multiply,
+    Relation,
+    Symbol,
+    Tree,
+    Words,
+)
+from rewardkit_math.formulas.values.equality import INTEGER_NAMES, nearest_fraction
+from rewardkit_math.formulas.walk import fingerprint, free_symbols, substituted, too_large, walk
 from rewardkit_math.policy import Policy, Settlement
 
 __all__ = ["settle_formulas", "value_of"]
 
 _DEFAULT = Policy()
+_PI = Constant("pi")
 
 
 def settle_formulas(a: Tree, b: Tree, policy: Policy = _DEFAULT) -> Settlement:
@@ -46,7 +59,7 @@ def settle_formulas(a: Tree, b: Tree, policy: Policy = _DEFAULT) -> Settlement:
     (_, a), (_, b) = sorted(((fingerprint(side), side) for side in (a, b)), key=lambda pair: pair[0])
     session = Session(policy, fingerprint(Group("", (a, b))), _settle)
     try:
-        return _settle(a, _in_the_case_of(a, b), session)
+        return _settle(a, _with_the_turns_of(a, _in_the_case_of(a, b)), session)
     except OutOfWorkError:
         return unsettled("more work than one comparison may take")
 
@@ -82,6 +95,21 @@ def _in_the_case_of(a: Tree, b: Tree) -> Tree:
         if name.swapcase() in ours - theirs and len(name) == 1 and name.isascii()
     }
     return substituted(b, new) if new else b
+
+
+def _with_the_turns_of(a: Tree, b: Tree) -> Tree:
+    r"""Return ``b`` with the one integer that counts turns, as k in ``\pi/4 + 2k\pi``, named as in ``a``."""
+    ours, theirs = ((free_symbols(x) - free_symbols(y)) & INTEGER_NAMES for x, y in ((a, b), (b, a)))
+    if len(ours) != 1 or len(theirs) != 1 or not (_counts_turns(a, *ours) and _counts_turns(b, *theirs)):
+        return b
+    return substituted(b, {name: Symbol(new) for name, new in zip(theirs, ours, strict=True)})
+
+
+def _counts_turns(tree: Tree, name: str) -> bool:
+    nodes = list(walk(tree))
+    products = (node.factors for node in nodes if isinstance(node, Multiply))
+    is_turn = any(_PI in factors and Symbol(name) in factors for factors in products)
+    return is_turn and any(isinstance(node, Add) for node in nodes)
 
 
 def _settle(a: Tree, b: Tree, session: Session) -> Settlement:

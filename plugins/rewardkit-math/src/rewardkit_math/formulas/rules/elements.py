@@ -29,11 +29,13 @@ _MANY = 4
 
 
 def unwrapped(tree: Tree) -> Tree:
-    r"""Return what brackets around one thing hold, ``(2,2)(3,3)`` as a list, and ``\pm`` as two values."""
+    r"""Return what brackets around one thing hold, ``(2,2)(3,3)`` as a list, ``\pm`` as two values, scaled matrices."""
     while isinstance(tree, Group) and len(tree.items) == 1 and tree.brackets in ("", "()", "{}"):
         tree = tree.items[0]
     if isinstance(tree, Multiply) and all(isinstance(part, Group) and part.brackets == "()" for part in tree.factors):
         return Group("", tree.factors)
+    if isinstance(tree, Multiply | Negate):
+        tree = _scaled(tree)
     if isinstance(tree, Group) and tree.brackets in _UNORDERED:
         items = [one for item in tree.items for one in _flat(unwrapped(item))]
         return Group(tree.brackets, tuple(items), tree.word)
@@ -43,6 +45,20 @@ def unwrapped(tree: Tree) -> Tree:
 def _flat(tree: Tree) -> tuple[Tree, ...]:
     """Return the items of a list within a list; anything else is one item."""
     return tree.items if isinstance(tree, Group) and tree.brackets == "" else (tree,)
+
+
+def _scaled(tree: Multiply | Negate) -> Tree:
+    """Return a matrix times numbers as one matrix; anything else as it is."""
+    parts = tree.factors if isinstance(tree, Multiply) else (tree.term,)
+    matrices = [part for part in parts if isinstance(part, Matrix)]
+    if len(matrices) != 1 or any(isinstance(part, Group) for part in parts):
+        return tree
+    at = parts.index(matrices[0])
+
+    def entry(value: Tree) -> Tree:
+        return Negate(value) if isinstance(tree, Negate) else Multiply((*parts[:at], value, *parts[at + 1 :]))
+
+    return Matrix(tuple(tuple(map(entry, row)) for row in matrices[0].rows))
 
 
 def _has_signs(tree: Tree) -> bool:

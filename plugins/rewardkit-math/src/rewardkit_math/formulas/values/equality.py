@@ -24,12 +24,13 @@ from rewardkit_math.formulas.values.residue import agreement
 from rewardkit_math.formulas.walk import children, walk
 from rewardkit_math.policy import Settlement
 
-__all__ = ["nearest_fraction", "order", "settle_values"]
+__all__ = ["INTEGER_NAMES", "nearest_fraction", "order", "settle_values"]
 
 _ENOUGH = 4
 _ENOUGH_WITH_KINKS = 6
 _INTEGER_POINTS = 10
-_INTEGER_NAMES = frozenset({"n", "m", "k", "j", "l", "N", "M", "K"})
+INTEGER_NAMES = frozenset({"n", "m", "k", "j", "l", "N", "M", "K"})
+"""Names that are read as integers where a formula suggests it."""
 _WAVES = frozenset({"sin", "cos", "tan", "cot", "sec", "csc"})
 _COUNTS = frozenset({"factorial", "binomial", "gcd", "lcm"})
 _STEPS = frozenset({"floor", "ceil", "mod"})
@@ -80,9 +81,15 @@ def _read(a: Tree, b: Tree, session: Session, decimal_log: bool) -> Settlement:
     x, y = graph.add(a, scope), graph.add(b, scope)
     session.spend(len(graph.nodes) + graph.steps)
     integers = sorted((_integer_symbols(a) | _integer_symbols(b)) - imaginary)
-    if not integers or x == y:
-        return _nodes(graph, x, y, session)
-    return _at_integers(a, b, integers, session, decimal_log)
+    if integers and x != y:
+        return _at_integers(a, b, integers, session, decimal_log)
+    settled = _nodes(graph, x, y, session)
+    stepped = sorted((_stepped(a) | _stepped(b)) - imaginary)
+    if settled.equal and stepped and x != y:
+        # floor(x) + 1 and ceil(x) differ nowhere else.
+        steps = _at_integers(a, b, stepped, session, decimal_log)
+        return steps if steps.equal is False else settled
+    return settled
 
 
 def _complex_symbols(*trees: Tree) -> set[str]:
@@ -242,15 +249,20 @@ def _integer_symbols(tree: Tree) -> set[str]:
         if isinstance(node, Apply) and node.function in _COUNTS:
             names |= _names(node)
         elif isinstance(node, Apply) and (node.function in _STEPS or (node.function in _WAVES and _has_pi(node))):
-            names |= _names(node) & _INTEGER_NAMES
+            names |= _names(node) & INTEGER_NAMES
         elif isinstance(node, Power) and (exponent := _names(node.exponent)):
             if _is_negative(node.base):
                 names |= exponent
             elif _names(node.base) or node.base == Constant("e"):
-                names |= exponent & _INTEGER_NAMES
+                names |= exponent & INTEGER_NAMES
         elif isinstance(node, Big) and node.operator in ("sum", "product"):
             names |= {name for part in (node.lower, node.upper) if part is not None for name in _names(part)}
     return names - bound
+
+
+def _stepped(tree: Tree) -> set[str]:
+    """Return the symbols under a floor, a ceiling or a modulus."""
+    return {name for node in walk(tree) if isinstance(node, Apply) and node.function in _STEPS for name in _names(node)}
 
 
 def _names(tree: Tree) -> set[str]:
