@@ -21,6 +21,8 @@ from hypothesis import strategies as st
 from rewardkit.isolation import PoolError, TaskError, TaskOutcome, WorkerPool, shared_pool
 from rewardkit.isolation.pool import default_workers
 from rewardkit.isolation.queue import TaskQueue
+from rewardkit.isolation.server import Settings
+from rewardkit.isolation.supervisor import Supervisor
 from rewardkit.isolation.task import Batch
 
 ACT = "isolation_tasks:act"
@@ -375,6 +377,12 @@ class TestWhatIsRefused:
         for use in (lambda: pool.run([4]), lambda: pool.submit(4), lambda: asyncio.run(pool.arun([4]))):
             with pytest.raises(PoolError, match=r"WorkerPool\('math:sqrt', workers=1, cpu_seconds=5\) is closed"):
                 use()
+
+    def test_a_batch_that_comes_as_the_pool_closes(self) -> None:
+        supervisor = Supervisor(Settings("math:sqrt", 1, 1, 1, 1 << 30, 0, 0, 1, 1 << 14))
+        supervisor.stop()
+        with pytest.raises(PoolError, match="the pool was closed before every task had come to an end"):
+            supervisor.submit(Batch([b"1"]))
 
     def test_closing_fails_what_has_not_come_to_an_end(self) -> None:
         pool = WorkerPool(ACT, workers=1)

@@ -75,6 +75,7 @@ def grade(
         return Grade(Outcome.WRONG, 0.0, left) if left else Grade(Outcome.CORRECT, 1.0, compared.reason)
     if compared.equal is None:
         undecided = _undecided(compared, grading)
+        # What is merely wrong may still be a number close enough for partial credit.
         if undecided.outcome is not Outcome.WRONG or undecided.score is None:
             return undecided
     return _wrong(found.answer, reference, compared.reason, grading)

@@ -23,7 +23,8 @@ class Policy(NamedTuple):
         bases: ``optional``: the base in ``506_7`` counts only where both sides have one; ``required``: both or neither.
         order: ``brackets``: tuples and intervals in order, lists and sets not; ``any``: tuples in any order too;
             ``all``: lists in order too.
-        fractions: ``any``: ``\frac{4}{8}`` equals ``\frac{1}{2}``; ``reduced``: an answer in lowest terms only.
+        fractions: ``any``: ``\frac{4}{8}`` equals ``\frac{1}{2}``; ``reduced``: an answer in lowest terms
+            only. Checked after the comparison, as is ``arithmetic``: see `finished.unfinished`.
         rounding: Least number of significant digits with which a decimal equals the exact value that it rounds;
             None: no rounding.
         arithmetic: ``computed``: what is left to compute, such as ``17 \times 24`` or a sum over a variable, is no

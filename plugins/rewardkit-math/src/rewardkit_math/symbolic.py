@@ -31,7 +31,6 @@ FUNCTIONS = {
     "gcd": "gcd", "im": "im", "lcm": "lcm", "ln": "log", "log": "log", "max": "Max", "min": "Min", "re": "re",
     "sec": "sec", "sech": "sech", "sign": "sign", "sin": "sin", "sinh": "sinh", "tan": "tan", "tanh": "tanh",
 }  # fmt: skip
-
 """Our names of functions, and sympy's."""
 _PROVE = "rewardkit_math.formulas.sympy_worker:prove"
 _SPENT = ("timeout", "memory", "crashed")

@@ -16,7 +16,6 @@ __all__ = ["UNDECIDED", "equal", "relative_error", "settle"]
 
 UNDECIDED = Settlement(None, "not settled: needs symbolic comparison")
 _DEFAULT = Policy()
-_UNORDERED = ("", "{}")
 _SIGNS = ("$", "€", "£", "¥", "°")
 _NAME_TUPLE = re.compile(r"\( (.+) \)\Z")
 

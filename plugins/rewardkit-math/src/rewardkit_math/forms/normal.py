@@ -116,7 +116,7 @@ _NO_NAME = re.compile(
 _DECIMALS = re.compile(r"[+-]?[0-9,]*\.?([0-9]*)\Z")
 _WITH_UNIT = re.compile(r"(.*[0-9A-Za-z})]) ?\\text ?\{([^{}]*)\}((?: ?\^ ?\{?[0-9]\}?)?)\Z")
 _WHOLLY_TEXT = re.compile(r"\\text ?\{([^{}]*)\}\Z")
-UNEQUAL_SIDES = "the sides of the equation differ"
+_UNEQUAL_SIDES = "the sides of the equation differ"
 
 
 def normal_form(text: str) -> Form:
@@ -274,7 +274,7 @@ def _chain(sides: list[str], depth: int) -> Form:
     if all(isinstance(form, Number) for form in forms):
         if all(form == forms[0] for form in forms):
             return forms[0]
-        return Expression(canonical(" = ".join(sides)), note=UNEQUAL_SIDES)
+        return Expression(canonical(" = ".join(sides)), note=_UNEQUAL_SIDES)
     return Expression(canonical(" = ".join(sides)))
 
 
@@ -302,7 +302,7 @@ def _approximate(text: str, depth: int) -> Form | None:
         return Named(canonical(left), _read(right.strip(), depth + 1))
     exact, rounded = _read(left.strip(), depth + 1), _read(right.strip(), depth + 1)
     if not isinstance(rounded, Number) or (isinstance(exact, Number) and not _rounds_to(exact, rounded)):
-        return Expression(canonical(text), note=UNEQUAL_SIDES)
+        return Expression(canonical(text), note=_UNEQUAL_SIDES)
     # Whether a formula rounds to that takes its value.
     return exact if isinstance(exact, Number) else Expression(canonical(text))
 

@@ -99,7 +99,7 @@ def too_large(tree: Tree) -> bool:
 
 
 def free_symbols(tree: Tree) -> set[str]:
-    """Return the names of all symbols, bound ones included.
+    """Return the names of all symbols, those that a sum or integral binds included.
 
     >>> from rewardkit_math.formulas.tree import Add
     >>> sorted(free_symbols(Add((Symbol("x"), Symbol("y"), Symbol("x")))))

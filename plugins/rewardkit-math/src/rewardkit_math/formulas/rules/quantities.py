@@ -1,4 +1,4 @@
-r"""Single values with what the policies say: units, percent, bases, lowest terms, arithmetic left to do, rounding.
+r"""Single values with what the policies say: units, percent, bases, rounding.
 
 A unit belongs to the whole where it is the only one: ``1+\sqrt2\text{ cm}``. Degrees are radians inside of a sine and
 the like, and where the other side says radians; elsewhere a degree sign is a unit like any other. A numeral with a base

@@ -36,7 +36,7 @@ from rewardkit_math.formulas.values.equality import order, settle_values
 from rewardkit_math.formulas.walk import walk
 from rewardkit_math.policy import Settlement
 
-__all__ = ["RealSet", "is_set", "real_set", "settle_real_sets"]
+__all__ = ["is_set", "settle_real_sets"]
 
 _ZERO, _ONE = Literal(Fraction(0), "0"), Literal(Fraction(1), "1")
 _ALL_WORDS = frozenset({"all real numbers", "all reals", "real numbers", "the real numbers", "any real number"})
@@ -77,14 +77,6 @@ def is_set(tree: Tree) -> bool:
             return bool(tree.items) and any(isinstance(item, Relation) and is_set(item) for item in tree.items)
         return tree.brackets in ("[)", "(]") or any(_infinite(item) for item in tree.items)
     return isinstance(tree, SetOperation | SetBuilder | NumberSet)
-
-
-def real_set(tree: Tree, session: Session) -> RealSet | None:
-    """Return the normal form of a set of real numbers, or None where the tree is none."""
-    try:
-        return _read(tree, session).numbers
-    except _NotRealError:
-        return None
 
 
 def settle_real_sets(a: Tree, b: Tree, session: Session) -> Settlement:

@@ -21,7 +21,7 @@ from rewardkit_math.formulas.values.graph import FOREIGN, Graph
 from rewardkit_math.formulas.values.numeric import Found, Point, approximation, compare_at, sign_of
 from rewardkit_math.formulas.values.points import MAX_POINTS, integer_point, rational_point
 from rewardkit_math.formulas.values.residue import agreement
-from rewardkit_math.formulas.walk import children, walk
+from rewardkit_math.formulas.walk import children, free_symbols, walk
 from rewardkit_math.policy import Settlement
 
 __all__ = ["INTEGER_NAMES", "nearest_fraction", "order", "settle_values"]
@@ -242,31 +242,32 @@ def _is_even_root(graph: Graph, node: int) -> bool:
 
 def _integer_symbols(tree: Tree) -> set[str]:
     names: set[str] = set()
-    if not _names(tree):
+    if not free_symbols(tree):
         return names
     bound = {node.variable for node in walk(tree) if isinstance(node, Big)}
     for node in walk(tree):
         if isinstance(node, Apply) and node.function in _COUNTS:
-            names |= _names(node)
+            names |= free_symbols(node)
         elif isinstance(node, Apply) and (node.function in _STEPS or (node.function in _WAVES and _has_pi(node))):
-            names |= _names(node) & INTEGER_NAMES
-        elif isinstance(node, Power) and (exponent := _names(node.exponent)):
+            names |= free_symbols(node) & INTEGER_NAMES
+        elif isinstance(node, Power) and (exponent := free_symbols(node.exponent)):
             if _is_negative(node.base):
                 names |= exponent
-            elif _names(node.base) or node.base == Constant("e"):
+            elif free_symbols(node.base) or node.base == Constant("e"):
                 names |= exponent & INTEGER_NAMES
         elif isinstance(node, Big) and node.operator in ("sum", "product"):
-            names |= {name for part in (node.lower, node.upper) if part is not None for name in _names(part)}
+            names |= {name for part in (node.lower, node.upper) if part is not None for name in free_symbols(part)}
     return names - bound
 
 
 def _stepped(tree: Tree) -> set[str]:
     """Return the symbols under a floor, a ceiling or a modulus."""
-    return {name for node in walk(tree) if isinstance(node, Apply) and node.function in _STEPS for name in _names(node)}
-
-
-def _names(tree: Tree) -> set[str]:
-    return {node.name for node in walk(tree) if isinstance(node, Symbol)}
+    return {
+        name
+        for node in walk(tree)
+        if isinstance(node, Apply) and node.function in _STEPS
+        for name in free_symbols(node)
+    }
 
 
 def _has_pi(tree: Tree) -> bool:
@@ -276,5 +277,5 @@ def _has_pi(tree: Tree) -> bool:
 def _is_negative(tree: Tree) -> bool:
     """Tell whether a base is a negative number."""
     if isinstance(tree, Negate):
-        return not _names(tree)
-    return any(_is_negative(part) for part in children(tree)) and not _names(tree)
+        return not free_symbols(tree)
+    return any(_is_negative(part) for part in children(tree)) and not free_symbols(tree)

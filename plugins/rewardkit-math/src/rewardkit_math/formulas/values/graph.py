@@ -77,7 +77,6 @@ class Graph:
     def __init__(self, decimal_log: bool = False) -> None:
         self.nodes: list[Node] = []
         self.steps = 0
-        self.has_bare_log = False
         self._decimal_log = decimal_log
         self._index: dict[Node, int] = {}
 
@@ -241,7 +240,6 @@ class Graph:
         return self._node("apply", name, (part,))
 
     def _logarithm(self, name: str, part: int) -> int:
-        self.has_bare_log |= name == "log"
         if name == "lg" or (name == "log" and self._decimal_log):
             return self._quotient(self.function("ln", [part]), self.function("ln", [self.number(Fraction(10))]))
         if self.nodes[part] == Node("constant", "e"):
