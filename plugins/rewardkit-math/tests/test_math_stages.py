@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import subprocess
 import sys
 import threading
@@ -155,6 +156,16 @@ def test_the_verdict_is_the_same_alone_in_a_batch_in_any_order_and_on_any_thread
     assert scored(PAIRS[::-1] * 3) == alone
     assert run_in_thread(lambda: scored(PAIRS)) == alone
     assert run_in_thread(lambda: {pair: verify(*pair).score for pair in PAIRS}) == alone
+
+
+def test_the_verdict_is_the_same_where_the_stack_is_nearly_full() -> None:
+    nested = rf"{'(' * 45}x{'+1)' * 45}"
+
+    def below(depth: int) -> Any:
+        return below(depth - 1) if depth else compare(nested, "x+45", POLICY, cpu_seconds=0).equal
+
+    free = sys.getrecursionlimit() - len(inspect.stack())
+    assert [below(free - left) for left in (900, 400, 250, 150)] == [True] * 4
 
 
 def test_many_threads_at_once_agree() -> None:

@@ -7,6 +7,7 @@ batch, in any order and on any thread.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from rewardkit_math.compared import Cause, Compared, Pair
@@ -47,8 +48,17 @@ def compare_all(pairs: Iterable[Pair], policy: Policy, cpu_seconds: float) -> di
             if found.equal is None:
                 undecided.append(pair)
     if undecided:
-        compared.update(_by_formula(undecided, forms, policy, cpu_seconds))
+        compared.update(_whatever_the_stack(lambda: _by_formula(undecided, forms, policy, cpu_seconds)))
     return compared
+
+
+def _whatever_the_stack(run: Callable[[], _V]) -> _V:
+    """Run it, on a stack of its own where the caller has left too little."""
+    try:
+        return run()
+    except RecursionError:
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            return thread.submit(run).result()
 
 
 class _Once(dict[str, _V]):
