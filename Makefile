@@ -33,6 +33,7 @@ $(VENV)/.dev: requirements-dev.txt $(SPECS) | $(BIN)/python
 	$(PYTHON) -m venv .venv-bench
 	.venv-bench/bin/python $(INSTALL) torch==2.13.0
 	.venv-bench/bin/python $(INSTALL) -r benchmarks/requirements.txt -e ".[parquet]" $(PLUGINS:%=-e %) numba
+	.venv-bench/bin/python $(INSTALL) --no-deps verifiers==0.1.14 tenacity
 	@touch $@
 
 demo: $(VENV)/.demo
