@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import doctest
 import re
+import shlex
 from pathlib import Path
 
 import yaml
+from click.testing import CliRunner
 from rewardkit_math.math_verify import MathVerify
 from rewardkit_math.outcome import Outcome, Rule
 from rewardkit_math.verifier import MathVerifier
+
+from rewardkit.cli.group import rewardkit
 
 README = Path(__file__).parents[1] / "README.md"
 TEXT = README.read_text(encoding="utf-8")
@@ -19,6 +23,12 @@ def test_the_python_examples_give_what_they_show() -> None:
     failures, tried = doctest.testfile(str(README), module_relative=False)
     assert tried >= 8
     assert not failures
+
+
+def test_the_command_prints_what_is_shown() -> None:
+    (block,) = re.findall(r"```console\n\$ rewardkit (.*?)```", TEXT, re.DOTALL)
+    command, _, shown = block.partition("\n")
+    assert CliRunner().invoke(rewardkit, shlex.split(command)).stdout == shown
 
 
 def test_the_yaml_examples_hold_valid_settings() -> None:
