@@ -156,7 +156,7 @@ def test_a_polynomial_with_something_added_is_never_equal(seed: int) -> None:
     assert settled.equal is False
 
 
-@settings(max_examples=2_500)
+@settings(max_examples=10_000)
 @given(SEEDS)
 def test_an_expression_rewritten_soundly_is_never_different(seed: int) -> None:
     random = Random(seed)
@@ -164,7 +164,7 @@ def test_an_expression_rewritten_soundly_is_never_different(seed: int) -> None:
     assert settle_formulas(tree, rewritten(random, tree), ANY_ARITHMETIC).equal is not False
 
 
-@settings(max_examples=2_500)
+@settings(max_examples=10_000)
 @given(SEEDS)
 def test_an_expression_with_something_added_is_never_equal(seed: int) -> None:
     random = Random(seed)
