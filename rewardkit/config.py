@@ -14,7 +14,7 @@ from rewardkit.calibration import Calibration
 from rewardkit.combiner import Combiner, Granularity
 from rewardkit.component import Component
 from rewardkit.dotted import Imports, import_component, is_dotted
-from rewardkit.errors import ConfigError, PluginError, Problem, UnknownNameError
+from rewardkit.errors import ConfigError, PluginError, Problem, RewardKitError, UnknownNameError
 from rewardkit.function import reward
 from rewardkit.plugins import failures_hint, load_plugins, observers
 from rewardkit.problems import find_problems
@@ -251,6 +251,8 @@ class _Builder:
 
     def _make(self, cls: type[C], settings: dict[str, Any], path: str, also: Iterable[str] = ()) -> C | None:
         try:
+            if issubclass(cls, Component):
+                return cls.from_settings(settings, self.source.folder)
             return cls.from_settings(settings)
         except ValidationError as error:
             for problem in problems_of(error, settings, path, cls, also):
@@ -271,7 +273,19 @@ class _Builder:
         if meant != (component.name, component.version):
             text = f"calibrated for {meant[0]!r} version {meant[1]}, not {component.name!r} version {component.version}"
             self._report(Problem(path, text))
+        elif calibration.model is not None:
+            self._compare_weights(path, calibration.model, component)
         return calibration
+
+    def _compare_weights(self, path: str, meant: str, component: Component) -> None:
+        try:
+            found = component.weights_digest()
+        except (OSError, RewardKitError) as error:
+            self._report(Problem(path, f"which weights {component.name!r} has cannot be told: {error}"))
+            return
+        if found not in (None, meant):
+            text = f"calibrated for the weights {meant:.12}, but {component.name!r} has {found:.12}; calibrate again"
+            self._report(Problem(path, text))
 
     def _calibration(self, path: str, name: str) -> Calibration | None:
         try:

@@ -12,6 +12,8 @@ from rewardkit.term import Term
 
 __all__ = ["describe", "identify"]
 
+_DECISIVE = {"mean", "std", "clip", "component", "version"}
+
 
 def identify(component: Component) -> Identity:
     """Return name, version, distribution and settings of a component."""
@@ -25,7 +27,7 @@ def describe(term: Term) -> dict[str, Any]:
     component, schedule = term.component, term.schedule
     normalize: Any = term.normalize
     if isinstance(normalize, Calibration):
-        normalize = normalize.model_dump(mode="json", exclude={"n"})
+        normalize = normalize.model_dump(mode="json", include=_DECISIVE)
     return {
         "use": component.name,
         "version": component.version,

@@ -147,7 +147,7 @@ TERMS: list[tuple[dict[str, Any], list[str]]] = [
             "rewards.a.normalize.mean: expected a number, got 'a'",
             "rewards.a.normalize.std: must be greater than 0, got 0",
             "rewards.a.normalize.sdt: unknown key 'sdt'; did you mean 'std'? "
-            "Valid: clip, component, mean, n, std, version",
+            "Valid: clip, component, mean, model, n, quantiles, std, temperature, version",
         ],
     ),
     (

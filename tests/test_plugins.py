@@ -270,7 +270,7 @@ def test_rewardkit_schedules_are_known_by_name(zoo: Any) -> None:
 
 
 def test_rewardkit_commands_are_sorted_and_a_name_that_two_claim_is_left_out(zoo: Any) -> None:
-    assert zoo["commands"] == ["math", "zoo-kept", "zoo-one", "zoo-two"]
+    assert zoo["commands"] == ["math", "rm", "zoo-kept", "zoo-one", "zoo-two"]
     assert zoo["after"]["rubbish"][-4] == "rewardkit_commands returned 'zoo-text', which is no command with a name"
     assert zoo["after"]["claim_b"][1] == (
         "command 'zoo-claimed' is provided twice: by zoo-claim-a 1.2 (claim_a = zoo_claim_a) "
@@ -283,7 +283,8 @@ def test_a_problem_is_kept_once_however_often_a_hook_is_asked(zoo: Any) -> None:
 
 
 def test_rewardkit_probes_are_sorted_and_need_a_name(zoo: Any) -> None:
-    assert zoo["probes"] == ["zoo_x", "zoo_y"]
+    assert [name for name in zoo["probes"] if name.startswith("zoo_")] == ["zoo_x", "zoo_y"]
+    assert zoo["probes"] == sorted(zoo["probes"])
     assert zoo["after"]["rubbish"][-3:] == [
         "rewardkit_probes returned {'family': 'x'}, which is no probe with a name",
         "rewardkit_probes returned 5, which is no probe with a name",
@@ -364,7 +365,7 @@ def test_a_switch_disables_all_plugins_and_none_is_imported(site: Path) -> None:
     assert all(found["disabled"].values())
     assert len(found["disabled"]) > len(ZOO)
     assert (found["imported"], found["components"]) == ([], [])
-    assert "Disabled by REWARDKIT_DISABLE_PLUGINS: claim_a, claim_b," in found["told"]
+    assert "Disabled by REWARDKIT_DISABLE_PLUGINS: audit, claim_a, claim_b," in found["told"]
 
 
 def test_a_switch_disables_plugins_by_name(site: Path) -> None:

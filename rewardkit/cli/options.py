@@ -13,8 +13,17 @@ import click
 
 if TYPE_CHECKING:
     from rewardkit.combiner import Combiner
+    from rewardkit.files import Layout
 
-__all__ = ["allow_import_option", "allow_imports", "config_argument", "load_reward", "samples_arguments", "step_option"]
+__all__ = [
+    "allow_import_option",
+    "allow_imports",
+    "config_argument",
+    "layout_options",
+    "load_reward",
+    "samples_arguments",
+    "step_option",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -78,14 +87,14 @@ def _pairs(ctx: click.Context, param: click.Parameter, values: Sequence[str]) ->
     return found
 
 
-def samples_arguments(function: F) -> F:
-    """Add DATA, --explode and --map; the command receives ``files``, its `SampleFiles`."""
+def layout_options(function: F) -> F:
+    """Add --explode and --map; the command receives ``layout``, how samples lie in the rows of its files."""
 
     @functools.wraps(function)
-    def command(*args: Any, data: tuple[str, ...], explode: tuple[str, ...], columns: dict[str, str], **kw: Any) -> Any:
-        from rewardkit.files import Layout, SampleFiles
+    def command(*args: Any, explode: tuple[str, ...], columns: dict[str, str], **named: Any) -> Any:
+        from rewardkit.files import Layout
 
-        return function(*args, files=SampleFiles(data, Layout(explode, columns)), **kw)
+        return function(*args, layout=Layout(explode, columns), **named)
 
     command.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n{NESTED}"
     for decorate in (
@@ -100,7 +109,19 @@ def samples_arguments(function: F) -> F:
         click.option(
             "--explode", metavar="PATH", multiple=True, help="Make a sample of each entry of this list. Repeatable."
         ),
-        click.argument("data", nargs=-1, required=True, metavar="DATA..."),
     ):
         command = decorate(command)
     return command  # type: ignore[return-value]
+
+
+def samples_arguments(function: F) -> F:
+    """Add DATA, --explode and --map; the command receives ``files``, its `SampleFiles`."""
+
+    @functools.wraps(function)
+    def command(*args: Any, data: tuple[str, ...], layout: Layout, **named: Any) -> Any:
+        from rewardkit.files import SampleFiles
+
+        return function(*args, files=SampleFiles(data, layout), **named)
+
+    argument = click.argument("data", nargs=-1, required=True, metavar="DATA...")
+    return argument(layout_options(command))  # type: ignore[return-value]

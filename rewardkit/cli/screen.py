@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rewardkit.explain import printable
 
@@ -14,9 +14,19 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from rewardkit.files import SampleFiles
+__all__ = ["Reading", "console", "count", "figure", "percent", "progress", "table", "tell"]
 
-__all__ = ["console", "count", "figure", "percent", "progress", "table", "tell"]
+
+class Reading(Protocol):
+    """Files that are being read, as `SampleFiles`."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+
+    @property
+    def position(self) -> int:
+        """Bytes read so far."""
 
 
 def console(stderr: bool = False, pipe_width: int = 120) -> Console:
@@ -107,7 +117,7 @@ def count(number: int, noun: str) -> str:
 
 
 @contextmanager
-def progress(files: SampleFiles, quiet: bool, done: int = 0) -> Iterator[Callable[[int], None]]:
+def progress(files: Reading, quiet: bool, done: int = 0) -> Iterator[Callable[[int], None]]:
     """Show a bar on stderr while files are read, if that is a terminal.
 
     Args:

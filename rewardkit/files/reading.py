@@ -47,24 +47,33 @@ class SampleFiles:
         Raises:
             BatchError: If a file is broken or cut off, naming file and line.
         """
+        return (sample for _, sample in self.located())
+
+    def located(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Return the samples, each behind its place: the file and the line (of Parquet: the row), from 1 on.
+
+        Raises:
+            BatchError: If a file is broken or cut off, naming file and line.
+        """
         self._before, count = 0, 0
         for path, size in zip(self.paths, self.sizes, strict=True):
-            for sample in self._samples(path, size):
+            for located in self._samples(path, size):
                 count += 1
-                yield sample
+                yield located
             self._before, self._tell = self._before + size, int
         if not count:
             raise BatchError(f"{', '.join(map(str, self.paths))}: no samples")
 
-    def _samples(self, path: Path, size: int) -> Iterator[dict[str, Any]]:
+    def _samples(self, path: Path, size: int) -> Iterator[tuple[str, dict[str, Any]]]:
         if not (self.layout.explode or self.layout.columns):
-            yield from (row for _, row in self._rows(path, size))
+            yield from ((f"{path}:{number}", row) for number, row in self._rows(path, size))
             return
         strict = True
         for number, row in self._rows(path, size):
-            for sample in self.layout.samples(row, f"{path}:{number}", strict):
+            where = f"{path}:{number}"
+            for sample in self.layout.samples(row, where, strict):
                 strict = False
-                yield sample
+                yield where, sample
 
     def _rows(self, path: Path, size: int) -> _Rows:
         """Return line (of Parquet: row) numbers, from 1 on, and rows."""

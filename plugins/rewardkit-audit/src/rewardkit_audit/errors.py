@@ -1,0 +1,15 @@
+"""What cannot be reported: values that no chart or table can show, a page that cannot be written."""
+
+from __future__ import annotations
+
+from rewardkit.errors import RewardKitError
+
+__all__ = ["ReportError", "StressError"]
+
+
+class ReportError(RewardKitError, ValueError):
+    """A chart, a table or a page that cannot be made; the message names it and says why."""
+
+
+class StressError(RewardKitError, ValueError):
+    """Stress cases or their scores that cannot be used; the message says which and why."""

@@ -1,0 +1,1 @@
+"""Evaluation of reward models and of scores from anywhere."""

@@ -1,0 +1,1 @@
+"""The gate before RL: a checklist and stress cases, pass or fail with numbers."""

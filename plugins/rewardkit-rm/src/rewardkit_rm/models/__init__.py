@@ -1,0 +1,1 @@
+"""Reward models: a backbone, a pooled representation, a head; made, loaded, saved, and used to score."""

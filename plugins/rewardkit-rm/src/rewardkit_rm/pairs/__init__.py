@@ -1,0 +1,1 @@
+"""Preference data: reading, checking, splitting, and what several annotators said."""
