@@ -35,8 +35,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     text = "model: {base: base, train: head}\ntraining: {batch_size: 8, eval_every: 4, epochs: 2, patience: null}\n"
     (tmp_path / "config.yaml").write_text(text)
     rows = (
-        {"prompt": f"What is {place}?", "chosen": f"good {place % 7}", "rejected": f"bad {place % 5}"}
-        for place in range(60)
+        {"prompt": f"What is {place}?", "chosen": f"good {place}", "rejected": f"bad {place}"} for place in range(60)
     )
     (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     monkeypatch.chdir(tmp_path)
@@ -52,12 +51,12 @@ def test_a_run_prints_what_was_trained_and_what_comes_next(folder: Path) -> None
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert lines[0].split() == ["set", "pairs", "accuracy", "margin", "loss"]
-    assert lines[2].startswith("train ")
+    assert lines[2].startswith("train, while learning ")
     assert lines[3].startswith("validation ")
     assert "Trained a head on frozen features (17 parameters) in " in result.stdout
     assert "Kept the weights of step " in result.stdout
     assert lines[-1] == "Saved to my-rm; next: rewardkit rm eval my-rm HELD-OUT --html report.html"
-    assert "step 4  validation  loss 0." in result.stderr
+    assert "step 4  validation  loss " in result.stderr
     assert load("my-rm").score(["Hi"], ["good"]).problems == {}
 
 

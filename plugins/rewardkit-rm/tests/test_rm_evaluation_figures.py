@@ -378,7 +378,12 @@ WARNINGS: dict[str, tuple[list[ScoredPair], dict[str, Any], str]] = {
         [dataclasses.replace(one, domain="good") for one in GOOD]
         + [pair(at % 2, 0.5, domain="poor", prompt=f"d{at}") for at in range(40)],
         {},
-        "domain poor: accuracy 50.0 % is below the floor of 65 %",
+        "below the floor of 65 % in 1 of 2 domains: poor 50.0 %",
+    ),
+    "many weak domains": (
+        [pair(at % 2, 0.5, domain=f"d{at // 40}", prompt=f"d{at}") for at in range(320)],
+        {},
+        "below the floor of 65 % in 8 of 8 domains: d0 50.0 %, d1 50.0 %, d2 50.0 %, d3 50.0 %, d4 50.0 % and 3 more",
     ),
     "overfitting": (GOOD, {"training_accuracy": 0.99}, "overfitting: accuracy 99.0 % on training pairs, 80.0 % here"),
     "spill-over below the floor": (
@@ -395,7 +400,7 @@ WARNINGS: dict[str, tuple[list[ScoredPair], dict[str, Any], str]] = {
     "no better than length": (
         [dataclasses.replace(one, chosen_length=2, rejected_length=1) for one in GOOD],
         {},
-        "not surely better than longer wins: difference -20.0 %",
+        "not surely better than longer wins: -20.0 points (-",
     ),
     "follows length": (
         [
@@ -403,7 +408,7 @@ WARNINGS: dict[str, tuple[list[ScoredPair], dict[str, Any], str]] = {
             for at, one in enumerate(GOOD)
         ],
         {},
-        "reward follows length: accuracy is 100.0 % higher where the chosen side is longer",
+        "reward follows length: accuracy is 100.0 points higher where the chosen side is longer",
     ),
     "within prompts": (
         [pair(at * 1.0, 0.0, chosen_length=at, rejected_length=0, prompt=str(at)) for at in range(60)],

@@ -83,7 +83,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "score": ({"rating": 1, "score": math.inf}, "'score' must be a finite number"),
     "nothing": ({"rating": {}}, "'rating' must hold 1 to 50 names, got 0"),
     "names": ({"rating": {str(at): at for at in range(60)}}, "'rating' must hold 1 to 50 names, got 60"),
-    "prompt": ({"rating": 1, "prompt": 5}, "'prompt' must be text or messages, got 5"),
+    "prompt": ({"rating": 1, "prompt": 5}, "prompt: expected text or chat messages, got int"),
     "completion": ({"rating": 1, "response": 5}, "'completion': expected chat messages, got int"),
 }
 

@@ -80,7 +80,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "label of a number": (SIDES | {"label": 1}, "'label' must be 'A>B', 'B>A' or 'A=B', got 1"),
     "length": (SCORES | {"chosen_length": -1}, "'chosen_length' must be a number of characters, got -1"),
     "length of truth": (SCORES | {"rejected_length": True}, "'rejected_length' must be a number of characters"),
-    "prompt": (SCORES | {"prompt": 3}, "'prompt' must be text or messages, got 3"),
+    "prompt": (SCORES | {"prompt": 3}, "prompt: expected text or chat messages, got int"),
     "side": (SCORES | {"chosen": 3}, "'chosen': expected chat messages, got int"),
     "domain": (SCORES | {"domain": ["x"]}, r"'domain' must be text, got \['x'\]"),
     "tie": (SCORES | {"tie": "no"}, "'tie' must be true or false, got 'no'"),

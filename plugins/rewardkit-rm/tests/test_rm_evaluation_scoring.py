@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from rewardkit_rm.evaluation.evaluate import evaluate
-from rewardkit_rm.evaluation.ratings import RatedResponse, score_responses
+from rewardkit_rm.evaluation.ratings import RatedResponse, rated_response, score_responses
 from rewardkit_rm.evaluation.scoring import score_pairs
 from rewardkit_rm.models.scorer import Scorer
 from rewardkit_rm.pairs.pair import Pair, prompt_key
@@ -79,6 +79,8 @@ def test_rated_responses_are_scored_by_the_model(scorer: Scorer) -> None:
     assert second.scores == {}
 
 
-def test_a_rated_response_without_a_prompt_cannot_be_scored(scorer: Scorer) -> None:
+@pytest.mark.parametrize("given", [{"completion": "a"}, {"prompt": "Why?"}], ids=["no prompt", "no completion"])
+def test_a_rated_response_without_both_texts_cannot_be_scored(scorer: Scorer, given: dict[str, str]) -> None:
+    rated = rated_response({"rating": 1.0} | given, "f:3")
     with pytest.raises(BatchError, match="f:3: needs 'prompt' and 'completion' to be scored"):
-        list(score_responses(scorer, [RatedResponse({"rating": 1.0}, {}, where="f:3")]))
+        list(score_responses(scorer, [rated]))

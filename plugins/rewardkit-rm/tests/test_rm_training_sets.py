@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from tiny_models import tiny_scorer, tiny_tokenizer
 
 from rewardkit.errors import BatchError
 
-PAIRS = [Pair(f"Question {number}?", "good answer", f"bad answer {number}") for number in range(100)]
+PAIRS = [Pair(f"Question {number}?", f"good answer {number}", f"bad answer {number}") for number in range(100)]
 
 
 class Listener(Progress):
@@ -52,6 +52,23 @@ def test_a_share_of_the_prompts_is_set_aside() -> None:
     assert len(found["train"]) + len(found["validation"]) == 100
     assert 3 <= len(found["validation"]) <= 20  # 10 ± 3
     assert said == []
+
+
+@pytest.mark.parametrize(
+    ("pair", "said"),
+    [
+        (
+            lambda n: Pair(f"Question {n}?", "Sure!", f"bad {n}"),
+            "warning: the chosen side is one and the same text in 100",
+        ),
+        (lambda n: Pair(f"Question {n}?", f"good {n}", "I cannot."), "warning: the rejected side is one and the same"),
+        (lambda n: Pair(f"Question {n}?", f"good \ud83d {n}", f"bad {n}"), "half of a surrogate pair"),
+    ],
+    ids=["one text wins", "one text loses", "broken text"],
+)
+def test_what_the_checks_call_an_error_is_said(pair: Callable[[int], Pair], said: str) -> None:
+    messages = sets([pair(number) for number in range(100)])[1]
+    assert any(said in message and message.endswith("see 'rewardkit rm data check'") for message in messages)
 
 
 def test_another_split_seed_sets_other_prompts_aside() -> None:
@@ -155,7 +172,7 @@ def test_columns_that_a_loss_does_not_look_at_are_said(extra: Pair, loss: dict[s
 
 def test_lengths_are_balanced_and_copies_added_in_training_only() -> None:
     rows = [Pair(str(i), *sides) for i, sides in enumerate([("long answer", "x"), ("x", "long answer")] * 50)]
-    rows += [Pair(f"more {i}", "long answer", "x") for i in range(50)]
+    rows += [Pair(f"more {i}", f"long answer {i}", f"y {i}") for i in range(50)]
     data = {"balance_length": "subsample", "augment": ["white_space"]}
     found, said = sets(rows, data=data)
     longer = sum(len(pair.chosen) > len(pair.rejected) for pair in found["train"])

@@ -1,4 +1,4 @@
-"""What cannot be reported: values that no chart or table can show, a page that cannot be written."""
+"""What cannot be reported: values that no chart or table can show, stress cases without fitting scores."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["ReportError", "StressError"]
 
 
 class ReportError(RewardKitError, ValueError):
-    """A chart, a table or a page that cannot be made; the message names it and says why."""
+    """A chart or a table that cannot be made; the message names it and says why."""
 
 
 class StressError(RewardKitError, ValueError):

@@ -12,9 +12,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LoadedModel", "loaded", "stored_digest"]
 
-_WEIGHED = ("*.safetensors", "config.json", "reward_model.json", "tokenizer.json")
-
-
 _Stamp = tuple[tuple[str, int, int], ...]
 
 
@@ -62,6 +59,6 @@ def _digest(path: str, stamp: _Stamp) -> str:
 
 def _stamp(folder: Path) -> _Stamp:
     """Return name, time and size of the files that decide what the model scores."""
-    folders = (folder, folder / "backbone")
-    files = sorted(file for place in folders for pattern in _WEIGHED for file in place.glob(pattern))
-    return tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files)
+    from rewardkit_rm.models.sources import decisive_files
+
+    return tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in decisive_files(folder))

@@ -159,17 +159,19 @@ def text_width(text: str, size: float = TEXT) -> float:
 def fitted(text: str, width: float, size: float = TEXT) -> str:
     """Cut a label to a width, on one line, its unseen signs made visible.
 
-    >>> fitted("a very long name of a domain", 80)
-    'a very lo…'
+    It is cut in the middle: names that start alike mostly end differently.
+
+    >>> fitted("instruction-following/natural", 120)
+    'instruc…natural'
     """
     most = int(width / text_width("a", size)) + 1
-    label = visible(" ".join(text[: 4 * most].split()))
-    if len(text) <= 4 * most and text_width(label, size) <= width:
-        return label
-    label = label[:most]
-    while label and text_width(f"{label}…", size) > width:
-        label = label[:-1]
-    return f"{label}…"
+    start, end = (visible(" ".join(part.split())) for part in (text[: 4 * most], text[-4 * most :]))
+    if len(text) <= 4 * most and text_width(start, size) <= width:
+        return start
+    start, end = start[:most], end[-most:]
+    while (start or end) and text_width(f"{start}…{end}", size) > width:
+        start, end = (start[:-1], end) if len(start) > len(end) else (start, end[1:])
+    return f"{start}…{end}"
 
 
 def _embedded(drawn: str, description: str) -> str:

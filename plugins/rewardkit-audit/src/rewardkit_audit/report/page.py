@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-import os
-import tempfile
 from importlib import resources
 from itertools import groupby
 from pathlib import Path
@@ -16,7 +14,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from rewardkit.cli.screen import count
-from rewardkit_audit.errors import ReportError
+from rewardkit.files.whole import whole_file
 from rewardkit_audit.report.parts import Part, Section
 from rewardkit_audit.report.text import excerpt, short, shown
 
@@ -59,23 +57,11 @@ class Page:
         """Write the page: the whole of it or, where that fails, nothing.
 
         Raises:
-            ReportError: If the file cannot be written.
+            RewardKitError: If the file cannot be written.
         """
         content = self.html().encode()
-        try:
-            _replace(Path(path).resolve(), content)
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise ReportError(f"{path}: the page cannot be written: {reason}") from None
-
-
-def _replace(target: Path, content: bytes) -> None:
-    if target.exists() and not target.is_file():
-        raise OSError("it exists and is no file")
-    with tempfile.TemporaryDirectory(prefix=f".{target.name[:40]}-", dir=target.parent) as folder:
-        part = Path(folder, "page.html")  # a plain file in a private folder: it gets the usual permissions
-        part.write_bytes(content)
-        os.replace(part, target)
+        with whole_file(path) as file:
+            file.write(content)
 
 
 def _hash(style: str) -> str:

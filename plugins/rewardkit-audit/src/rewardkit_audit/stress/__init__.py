@@ -10,7 +10,7 @@ A reward for which long rambling beats the brief right answer must not be traine
 """
 
 from rewardkit_audit.stress.cases import FAMILIES, StressCase, cases, score_cases
-from rewardkit_audit.stress.outcome import FailedCase, FamilyOutcome, StressOutcome, outcome, wilson
+from rewardkit_audit.stress.outcome import FailedCase, FamilyOutcome, StressOutcome, outcome
 from rewardkit_audit.stress.section import stress_section
 
 __all__ = [
@@ -23,5 +23,4 @@ __all__ = [
     "outcome",
     "score_cases",
     "stress_section",
-    "wilson",
 ]

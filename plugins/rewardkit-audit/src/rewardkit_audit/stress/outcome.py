@@ -11,10 +11,9 @@ from pydantic import BaseModel, ConfigDict
 
 from rewardkit_audit.errors import StressError
 from rewardkit_audit.stress.cases import StressCase
+from rewardkit_audit.wilson import wilson
 
-__all__ = ["FailedCase", "FamilyOutcome", "StressOutcome", "outcome", "wilson"]
-
-_Z = 1.959963984540054  # 95 % of a normal distribution lie within
+__all__ = ["FailedCase", "FamilyOutcome", "StressOutcome", "outcome"]
 
 
 class _Frozen(BaseModel):
@@ -127,24 +126,3 @@ def _family(name: str, margins: list[float]) -> FamilyOutcome:
         low=low,
         high=high,
     )
-
-
-def wilson(passed: int, n: int) -> tuple[float, float]:
-    """Return the 95 % Wilson interval of a share (Wilson 1927, without correction for continuity).
-
-    ``(p + z²/2n ± z sqrt(p(1 - p)/n + z²/4n²)) / (1 + z²/n)`` with ``p = passed / n`` and ``z = 1.96``; within 0 and
-    1, also where all or none passed.
-
-    Raises:
-        StressError: If ``n`` is not positive or ``passed`` not from 0 to ``n``.
-
-    Example:
-        >>> [round(end, 4) for end in wilson(8, 10)]
-        [0.4902, 0.9433]
-    """
-    if not 0 <= passed <= n or n < 1:
-        raise StressError(f"a share needs at least one case, and 0 to all of them passed; got {passed} of {n}")
-    share, square = passed / n, _Z * _Z / n
-    middle = share + square / 2
-    half = math.sqrt(square * (share * (1 - share) + square / 4))
-    return max(0.0, (middle - half) / (1 + square)), min(1.0, (middle + half) / (1 + square))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rewardkit_rm.cli.model_options import check_outputs, model_arguments
+from rewardkit_rm.cli.model_options import model_arguments
+from rewardkit_rm.cli.outputs import check_outputs
 from rewardkit_rm.cli.pair_arguments import pair_arguments
 
 if TYPE_CHECKING:

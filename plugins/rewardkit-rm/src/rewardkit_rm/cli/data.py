@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rewardkit_rm.cli.data_check import check
+from rewardkit_rm.cli.outputs import check_outputs, make_folder
 from rewardkit_rm.cli.pair_arguments import pair_arguments, watched
 
 if TYPE_CHECKING:
@@ -84,8 +84,8 @@ def split(files: PairFiles, output: str, shares: tuple[str, ...], seed: int, ove
     known = _shares(shares)
     folder = Path(output)
     outs = {name: folder / f"{name}.jsonl" for name in known}
-    _refuse_inputs(files, outs.values())
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
+    check_outputs(outs.values(), files.paths)
     counts = _write_splits(files, outs, known, seed, overwrite, quiet)
     _print_splits(counts, list(known))
 
@@ -187,7 +187,7 @@ def rankings(files: PairFiles, output: str, weighting: Weighting, overwrite: boo
     from rewardkit_rm.pairs.reading import PairFiles
     from rewardkit_rm.pairs.writing import write_pairs
 
-    _refuse_inputs(files, [Path(output)])
+    check_outputs([output], files.paths)
     with watched(PairFiles(files.paths, files.layout, weighting), quiet) as pairs:
         written = write_pairs(output, pairs, overwrite)
     tell(f"{count(written, 'pair')} written to {output}")
@@ -221,7 +221,7 @@ def annotators(
 
     if output is None and not agreement:
         raise click.UsageError("nothing to do: --no-agreement, and no --output")
-    _refuse_inputs(files, [Path(output)] if output else [])
+    check_outputs([output], files.paths)
     with watched(files, quiet) as pairs:
         if agreement:
             found = voting.agreement(pairs)
@@ -291,7 +291,7 @@ def balance(files: PairFiles, output: str, method: Method, seed: int, overwrite:
     from rewardkit_rm.pairs.rows import pair_row
     from rewardkit_rm.pairs.writing import row_file
 
-    _refuse_inputs(files, [Path(output)])
+    check_outputs([output], files.paths)
     seen = _Lengths()
     with watched(files, quiet) as pairs, row_file(output, overwrite) as write:
         for pair, factor in zip(pairs, balance_factors(pairs, method, seed).tolist(), strict=True):
@@ -315,7 +315,7 @@ class _Lengths:
         self.pairs[pair.domain] += 1
         self.kept[pair.domain] += after > 0 or pair.weight == 0
         difference = len(pair.chosen) - len(pair.rejected)
-        if difference and not pair.tie and pair.probability != 0.5:
+        if difference and not pair.undecided:
             self.rows.setdefault(pair.domain, []).append((difference > 0, pair.weight, after))
 
     def print(self) -> None:
@@ -372,16 +372,8 @@ def augment(files: PairFiles, output: str, kinds: tuple[str, ...], seed: int, ov
     from rewardkit_rm.pairs.perturb import augment as augmented
     from rewardkit_rm.pairs.writing import write_pairs
 
-    _refuse_inputs(files, [Path(output)])
+    check_outputs([output], files.paths)
     with watched(files, quiet) as pairs:
         written = write_pairs(output, augmented(pairs, kinds, seed), overwrite)
         copies = written - pairs.count
     tell(f"{count(pairs.count, 'pair')} and {copies:,} perturbed copies written to {output}")
-
-
-def _refuse_inputs(files: PairFiles, outs: Any) -> None:
-    from rewardkit.errors import RewardKitError
-
-    for out in outs:
-        if os.path.realpath(out) in {os.path.realpath(path) for path in files.paths}:
-            raise RewardKitError(f"{out}: cannot be written: it is an input")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ import orjson
 
 from rewardkit.cli.options import layout_options
 from rewardkit_rm.cli.model_options import model_arguments
+from rewardkit_rm.cli.outputs import check_outputs
 
 if TYPE_CHECKING:
     from rewardkit.files import Layout
@@ -34,7 +35,9 @@ _STEP = 64
 @click.option("--other", metavar="FILE", multiple=True, help="Pairs of another domain: spill-over. Repeatable.")
 @click.option("--ratings", metavar="FILE", multiple=True, help="Responses with human ratings. Repeatable.")
 @click.option("--baseline", metavar="FILE", help="Scores of the same pairs, in the same order, by another model.")
-@click.option("--save-scores", metavar="FILE", help="Write the scores of all pairs as JSON lines; for --baseline.")
+@click.option(
+    "--save-scores", metavar="FILE", help="Write the scores of all pairs (.jsonl, .jsonl.gz); for --baseline."
+)
 @click.option("--json", "json_out", metavar="FILE", help="Write all figures as JSON; - for stdout.")
 @click.option("--html", "html_out", metavar="FILE", help="Write a page with pictures.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, no table.")
@@ -73,7 +76,8 @@ def evaluate(
     paths = (model, *data) if stored else data
     if not paths:
         raise click.UsageError("Missing argument 'DATA...'; for stored scores without a model: --scores")
-    _check_outputs([save_scores, None if json_out == "-" else json_out, html_out], [*paths, *other, *ratings])
+    read = [*paths, *other, *ratings, *([baseline] if baseline else [])]
+    check_outputs([save_scores, None if json_out == "-" else json_out, html_out], read)
     inputs = _Inputs(layout, None if stored else load, batch_tokens, quiet)
     found = _evaluate(inputs, paths, other, ratings, baseline, save_scores, None if stored else model)
     title = "Scores" if stored else f"Reward model {model}"
@@ -82,21 +86,6 @@ def evaluate(
         from rewardkit_rm.cli.evaluation_tables import show
 
         show(found)
-
-
-def _check_outputs(outs: Sequence[str | None], inputs: Sequence[str]) -> None:
-    """Refuse, before anything is scored, what cannot be written at the end."""
-    from rewardkit.errors import RewardKitError
-
-    known = {Path(path).resolve() for path in inputs}
-    for out in filter(None, outs):
-        path = Path(out)
-        if not path.parent.is_dir():
-            raise RewardKitError(f"{out}: cannot be written: there is no folder {path.parent}")
-        if path.is_dir():
-            raise RewardKitError(f"{out}: cannot be written: it is a folder")
-        if path.resolve() in known:
-            raise RewardKitError(f"{out}: cannot be written: it is an input")
 
 
 @dataclass
@@ -170,13 +159,14 @@ def _evaluate(
 ) -> Evaluation:
     from rewardkit_rm.evaluation.evaluate import evaluate as evaluate_pairs
     from rewardkit_rm.evaluation.scored import ScoreFiles
+    from rewardkit_rm.pairs.writing import row_file
 
     with ExitStack() as stack:
         pairs = inputs.pairs(paths)
         others = {path: inputs.pairs([path]) for path in other}
         against = ScoreFiles([baseline], inputs._layout(without=_OF_RATINGS)) if baseline is not None else None
         if save_scores is not None:
-            pairs = stack.enter_context(_saved(pairs, save_scores))
+            pairs = _saved(pairs, stack.enter_context(row_file(save_scores, overwrite=True)))
         return evaluate_pairs(
             pairs,
             others=others,
@@ -187,28 +177,14 @@ def _evaluate(
         )
 
 
-@contextmanager
-def _saved(pairs: Iterator[ScoredPair], out: str) -> Iterator[Iterator[ScoredPair]]:
-    """Write the scores of pairs as they go by; the file appears at once and complete."""
-    path = Path(out)
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with _writing(out), part.open("wb") as file:
-
-            def written() -> Iterator[ScoredPair]:
-                for pair in pairs:
-                    file.write(_score_line(pair))
-                    yield pair
-
-            yield written()
-        with _writing(out):
-            part.replace(path)
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+def _saved(pairs: Iterable[ScoredPair], write: Callable[[Mapping[str, Any]], None]) -> Iterator[ScoredPair]:
+    """Write the scores of pairs as they go by."""
+    for pair in pairs:
+        write(_score_row(pair))
+        yield pair
 
 
-def _score_line(pair: ScoredPair) -> bytes:
+def _score_row(pair: ScoredPair) -> dict[str, Any]:
     from rewardkit.errors import encodable
 
     known = not pair.problem
@@ -224,8 +200,7 @@ def _score_line(pair: ScoredPair) -> bytes:
         "probability": pair.probability,
         "problem": encodable(pair.problem),
     }
-    kept = {name: value for name, value in row.items() if name.endswith("_score") or value not in ("", None, False)}
-    return orjson.dumps(kept, option=orjson.OPT_APPEND_NEWLINE)
+    return {name: value for name, value in row.items() if name.endswith("_score") or value not in ("", None, False)}
 
 
 def _training_accuracy(model: str | None) -> float | None:
@@ -242,23 +217,14 @@ def _training_accuracy(model: str | None) -> float | None:
 
 def _write(found: Evaluation, json_out: str | None, html_out: str | None, title: str, subtitle: str) -> None:
     from rewardkit.errors import encodable
+    from rewardkit.files.whole import whole_file
 
     if json_out == "-":
         click.echo(found.model_dump_json(indent=2))
     elif json_out is not None:
-        with _writing(json_out):
-            Path(json_out).write_text(found.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        with whole_file(json_out) as file:
+            file.write(found.model_dump_json(indent=2).encode() + b"\n")
     if html_out is not None:
         from rewardkit_rm.evaluation.page import evaluation_page
 
         evaluation_page(found, encodable(title), encodable(subtitle)).write(html_out)
-
-
-@contextmanager
-def _writing(out: str) -> Iterator[None]:
-    from rewardkit.errors import RewardKitError
-
-    try:
-        yield
-    except OSError as error:
-        raise RewardKitError(f"{out}: cannot be written: {error.strerror or error}") from None

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rewardkit.cli.screen import console, count, figure, percent, table, tell
-from rewardkit_rm.evaluation.wording import interval, percent_points
+from rewardkit_rm.evaluation.wording import Unit, interval, told
 
 if TYPE_CHECKING:
-    from rewardkit_rm.evaluation.evaluation import Evaluation, Figure, LengthBias, Reliability, Slice
+    from rich.table import Table
+
+    from rewardkit_rm.evaluation.evaluation import Evaluation, Figure, LengthBias, Reliability, Slice, SpillOver
 
 __all__ = ["show"]
 
@@ -28,9 +30,9 @@ def show(found: Evaluation) -> None:
     screen.print(made)
     screen.print()
     screen.print(_pairs(found), soft_wrap=True)
-    _show_parts("domain", found.by_domain)
-    _show_parts("side", found.by_length)
-    _show_others(found)
+    _show_domains(found.by_domain)
+    _show_sides(found.by_length)
+    _show_others(found.spill_over)
     _show_worst(found)
     for warning in found.warnings:
         tell(f"warning: {warning}")
@@ -40,44 +42,40 @@ def _headline(found: Evaluation) -> Iterator[Row]:
     from rewardkit_rm.evaluation.evaluation import Figure
 
     accuracy = Figure(value=found.accuracy, interval=found.accuracy_interval)
-    yield _share("accuracy", accuracy, found.accuracy_band)
+    yield _row("accuracy", accuracy, "percent", found.accuracy_band)
     if found.score_ties:
-        yield _share("accuracy, equal scores half right", found.accuracy_half_ties)
+        yield _row("accuracy, ties half right", found.accuracy_half_ties, "percent")
     for one in found.baselines:
-        yield _share(f"{one.name}", one.accuracy)
-        yield _share(f"better than {one.name}", one.difference)
-    yield _number("mean margin", found.mean_margin)
-    yield _number("median margin", found.median_margin)
+        yield _row(one.name, one.accuracy, "percent")
+        yield _row(f"better than {one.name}", one.difference, "points")
+    yield _row("mean margin", found.mean_margin)
+    yield _row("median margin", found.median_margin)
     if found.calibration is not None:
         yield from _calibration(found.calibration)
     if found.length is not None:
         yield from _length(found.length)
     for rating in found.ratings:
-        yield _number(f"Spearman with {rating.name}", rating.spearman, rating.band)
+        yield _row(f"Spearman with {rating.name}", rating.spearman, band=rating.band)
 
 
 def _calibration(found: Reliability) -> Iterator[Row]:
-    yield _number("calibration error (ECE)", found.ece)
-    yield _number("Brier score", found.brier)
-    yield _number("negative log-likelihood", found.nll)
+    yield _row("calibration error (ECE)", found.ece)
+    yield _row("Brier score", found.brier)
+    yield _row("negative log-likelihood", found.nll)
     yield ("temperature that fits best", figure(found.temperature), "", "")
 
 
 def _length(found: LengthBias) -> Iterator[Row]:
-    yield _number("score and length, Pearson", found.pearson)
-    yield _number("score and log length, Pearson", found.pearson_log)
-    yield _number("score and length, Spearman", found.spearman)
-    yield _number("within prompts, Pearson", found.within_pearson)
-    yield _number("within prompts, Spearman", found.within_spearman)
-    yield _share("accuracy, chosen longer minus shorter", found.accuracy_gap)
+    yield _row("score and length, Pearson", found.pearson)
+    yield _row("score and log length, Pearson", found.pearson_log)
+    yield _row("score and length, Spearman", found.spearman)
+    yield _row("within prompts, Pearson", found.within_pearson)
+    yield _row("within prompts, Spearman", found.within_spearman)
+    yield _row("accuracy, longer minus shorter", found.accuracy_gap, "points")
 
 
-def _share(name: str, found: Figure, band: str = "") -> Row:
-    return (name, percent_points(found.value), interval(found, share=True), band)
-
-
-def _number(name: str, found: Figure, band: str = "") -> Row:
-    return (name, figure(found.value), interval(found), band)
+def _row(name: str, found: Figure, unit: Unit = "number", band: str = "") -> Row:
+    return (name, told(found.value, unit), interval(found, unit), band)
 
 
 def _pairs(found: Evaluation) -> str:
@@ -90,50 +88,42 @@ def _pairs(found: Evaluation) -> str:
     return text if found.sampled is None else f"{text}; medians and rank correlations of a sample of {found.sampled:,}"
 
 
-def _show_parts(heading: str, parts: Sequence[Slice]) -> None:
-    if not parts or (heading == "domain" and [part.name for part in parts] == ["(none)"]):
+def _show_domains(parts: Sequence[Slice]) -> None:
+    if [part.name for part in parts] == ["(none)"]:
         return
     numbers = ("pairs", "accuracy", "mean margin", "longer wins")
-    made = table(heading, *numbers[:2], "95 % interval", *numbers[2:], numbers=numbers, fold=(heading,))
+    made = table("domain", *numbers[:2], "95 % interval", *numbers[2:], numbers=numbers, fold=("domain",))
     for part in parts[:_DOMAINS]:
-        made.add_row(
-            part.name,
-            f"{part.pairs:,}",
-            percent_points(part.accuracy.value),
-            interval(part.accuracy, share=True),
-            figure(part.mean_margin.value),
-            percent_points(part.longer_wins),
-        )
-    screen = console()
-    screen.print()
-    screen.print(made)
+        made.add_row(*_cells(part), figure(part.mean_margin.value), told(part.longer_wins, "percent"))
+    _print(made)
     if len(parts) > _DOMAINS:
-        screen.print(f"and {count(len(parts) - _DOMAINS, heading)} more")
+        console().print(f"and {count(len(parts) - _DOMAINS, 'domain')} more")
 
 
-def _show_others(found: Evaluation) -> None:
-    if not found.spill_over:
-        return
-    numbers = ("pairs", "accuracy", "longer wins")
-    made = table(
-        "other domains",
-        *numbers,
-        "95 % interval",
-        "published level",
-        numbers=numbers,
-        fold=("other domains", "published level"),
-    )
-    for one in found.spill_over:
-        made.add_row(
-            one.name,
-            f"{one.pairs:,}",
-            percent_points(one.accuracy.value),
-            percent_points(one.longer_wins),
-            interval(one.accuracy, share=True),
-            one.band,
-        )
-    console().print()
-    console().print(made)
+def _show_sides(parts: Sequence[Slice]) -> None:
+    numbers = ("pairs", "accuracy", "mean margin")
+    made = table("side", *numbers[:2], "95 % interval", numbers[2], numbers=numbers)
+    for part in parts:
+        made.add_row(*_cells(part), figure(part.mean_margin.value))
+    _print(made)
+
+
+def _show_others(parts: Sequence[SpillOver]) -> None:
+    numbers, fold = ("pairs", "accuracy", "longer wins"), ("other domains", "published level")
+    made = table(fold[0], *numbers[:2], "95 % interval", numbers[2], fold[1], numbers=numbers, fold=fold)
+    for part in parts:
+        made.add_row(*_cells(part), told(part.longer_wins, "percent"), part.band)
+    _print(made)
+
+
+def _cells(part: Slice | SpillOver) -> Row:
+    return (part.name, f"{part.pairs:,}", told(part.accuracy.value, "percent"), interval(part.accuracy, "percent"))
+
+
+def _print(made: Table) -> None:
+    if made.rows:
+        console().print()
+        console().print(made)
 
 
 def _show_worst(found: Evaluation) -> None:

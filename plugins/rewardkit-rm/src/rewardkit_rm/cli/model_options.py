@@ -1,10 +1,9 @@
-"""What every command that loads a reward model shares: its options, and what it may write."""
+"""Options of every command that loads a reward model."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -12,7 +11,7 @@ import click
 if TYPE_CHECKING:
     from rewardkit_rm.models.scorer import Scorer
 
-__all__ = ["check_outputs", "model_arguments"]
+__all__ = ["model_arguments"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -48,21 +47,3 @@ def model_arguments(function: F) -> F:
     ):
         command = decorate(command)
     return command  # type: ignore[return-value]
-
-
-def check_outputs(outputs: Iterable[str | Path | None], inputs: Iterable[str | Path]) -> None:
-    """Refuse, before anything is scored, what cannot be written at the end.
-
-    Raises:
-        RewardKitError: If an output is an input or a folder, or lies in no folder.
-    """
-    from rewardkit.errors import RewardKitError
-
-    known = {Path(path).resolve() for path in inputs}
-    for path in (Path(output) for output in outputs if output is not None):
-        if not path.parent.is_dir():
-            raise RewardKitError(f"{path}: cannot be written: there is no folder {path.parent}")
-        if path.is_dir():
-            raise RewardKitError(f"{path}: cannot be written: it is a folder")
-        if path.resolve() in known:
-            raise RewardKitError(f"{path}: cannot be written: it is an input")

@@ -141,7 +141,8 @@ def _print(card: TrainingCard, folder: Path) -> None:
     for name, found in card.metrics.items():
         accuracy = found["accuracy"]
         cells = [figure(found[key]) for key in ("margin", "loss")]
-        shown.add_row(name, f"{found['decided']:,}", "–" if accuracy is None else f"{accuracy:.1%}", *cells)
+        label = "train, while learning" if name == "train" else name
+        shown.add_row(label, f"{found['decided']:,}", "–" if accuracy is None else f"{accuracy:.1%}", *cells)
     screen.print(shown)
     parameters = count(card.parameters, "parameter")
     screen.print(

@@ -9,9 +9,9 @@ from rewardkit.errors import BatchError
 from rewardkit_rm.evaluation.bootstrap import PoissonBootstrap
 from rewardkit_rm.evaluation.evaluation import Evaluation, Rating, SpillOver
 from rewardkit_rm.evaluation.figures import evaluation_of, spill_over_of
-from rewardkit_rm.evaluation.findings import warnings_of
 from rewardkit_rm.evaluation.scored import ScoredPair
 from rewardkit_rm.evaluation.stream import PairStream, batches
+from rewardkit_rm.evaluation.warnings import warnings_of
 
 __all__ = ["evaluate"]
 

@@ -9,7 +9,7 @@ from rewardkit_audit.report import charts as draw
 
 from rewardkit.cli.screen import count, figure
 from rewardkit_rm.evaluation.evaluation import Evaluation, Figure, LengthBias, PairSample, Reliability, Slice
-from rewardkit_rm.evaluation.wording import interval, percent_points, with_interval
+from rewardkit_rm.evaluation.wording import Unit, interval, told, with_interval
 
 __all__ = ["evaluation_page"]
 
@@ -34,8 +34,6 @@ def evaluation_page(found: Evaluation, title: str = "Reward model", subtitle: st
     page = Page(title, subtitle or count(found.pairs, "pair"))
     page.add(_facts(found), *(Note(text, "warning") for text in found.warnings), Note(_counting(found)))
     page.add(_accuracy(found), _margins(found))
-    if found.calibration is not None:
-        page.add(_calibration(found.calibration))
     if found.length is not None:
         page.add(_length(found, found.length))
     if found.spill_over:
@@ -48,31 +46,32 @@ def evaluation_page(found: Evaluation, title: str = "Reward model", subtitle: st
 def _facts(found: Evaluation) -> Facts:
     accuracy = Figure(value=found.accuracy, interval=found.accuracy_interval)
     facts = [
-        Fact("Accuracy", percent_points(found.accuracy), _note(accuracy, found.accuracy_band, share=True)),
+        Fact("Accuracy", told(found.accuracy, "percent"), _note(accuracy, found.accuracy_band, "percent")),
         Fact("Mean margin", figure(found.mean_margin.value), _note(found.mean_margin)),
         Fact("Median margin", figure(found.median_margin.value), _note(found.median_margin)),
     ]
     facts += [
-        Fact(f"Better than {one.name}", percent_points(one.difference.value), _note(one.difference, share=True))
+        Fact(f"Better than {one.name}", told(one.difference.value, "points"), _note(one.difference, unit="points"))
         for one in found.baselines
     ]
     return Facts(facts)
 
 
-def _note(found: Figure, band: str = "", share: bool = False) -> str:
-    told = interval(found, share)
-    return "; ".join(filter(None, [f"95 % interval {told}" if told else "", band]))
+def _note(found: Figure, band: str = "", unit: Unit = "number") -> str:
+    around = interval(found, unit)
+    return "; ".join(filter(None, [f"95 % interval {around}" if around else "", band]))
 
 
 def _counting(found: Evaluation) -> str:
-    ties = found.labelled_ties
-    parts = [
-        f"Accuracy is over {count(found.pairs, 'pair')}; {count(found.score_ties, 'pair')} with two equal scores count "
-        f"as wrong (as half right: {percent_points(found.accuracy_half_ties.value)}).",
-        f"{count(ties.count, 'pair')} labelled as ties and {count(found.unscored.count, 'pair')} without scores are "
-        "left out.",
-        f"Intervals come from {found.replicates:,} replicates of a bootstrap over prompts.",
-    ]
+    parts = [f"Accuracy is over {count(found.pairs, 'pair')}."]
+    if found.score_ties:
+        half = told(found.accuracy_half_ties.value, "percent")
+        parts.append(f"{count(found.score_ties, 'pair')} with equal scores count as wrong (as half right: {half}).")
+    if found.labelled_ties.count:
+        parts.append(f"{count(found.labelled_ties.count, 'pair')} labelled as ties are left out.")
+    if found.unscored.count:
+        parts.append(f"{count(found.unscored.count, 'pair')} without scores are left out.")
+    parts.append(f"Intervals come from {found.replicates:,} replicates of a bootstrap over prompts.")
     if found.sampled is not None:
         parts.append(
             f"Medians, rank correlations and pictures of single responses rest on a sample of {found.sampled:,} pairs."
@@ -87,7 +86,7 @@ def _accuracy(found: Evaluation) -> Section:
     )
     if found.baselines:
         rows: list[list[Cell]] = [
-            [one.name, one.pairs, with_interval(one.accuracy, share=True), with_interval(one.difference, share=True)]
+            [one.name, one.pairs, with_interval(one.accuracy, "percent"), with_interval(one.difference, "points")]
             for one in found.baselines
         ]
         section.add(Table(["baseline", "pairs", "its accuracy", "the model minus it"], rows))
@@ -113,11 +112,11 @@ def _bars(parts: Sequence[Slice], title: str, whole: float | None, bands: Sequen
 
 def _margins(found: Evaluation) -> Section:
     marks = [] if found.mean_margin.value is None else [draw.Mark(found.mean_margin.value, "mean")]
-    return Section("Margins").add(
+    section = Section("Margins and calibration").add(
         draw.histogram_of_counts(
             found.margins.counts,
             found.margins.edges,
-            title="Margin: score of the chosen side minus that of the rejected one",
+            title="Margin: chosen score minus rejected score",
             x="margin",
             y="pairs",
             marks=marks,
@@ -125,9 +124,10 @@ def _margins(found: Evaluation) -> Section:
             caption="Grey: the rejected side scores higher.",
         )
     )
+    return section.add(*_calibration(found.calibration)) if found.calibration is not None else section
 
 
-def _calibration(found: Reliability) -> Section:
+def _calibration(found: Reliability) -> tuple[Chart, Table]:
     bins = [
         draw.CalibrationBin(one.confidence, one.correct, one.pairs)
         for one in found.curve
@@ -139,12 +139,14 @@ def _calibration(found: Reliability) -> Section:
         ["Negative log-likelihood (0.693: no preference)", with_interval(found.nll)],
         ["Temperature that fits best", figure(found.temperature)],
     ]
-    return Section("Calibration").add(
-        draw.calibration_curve(
-            bins, title="How sure the model is, and how often it is right", x="σ(|margin|)", y="share right"
-        ),
-        Table(["figure", "value"], rows),
+    curve = draw.calibration_curve(
+        bins,
+        title="Calibration: how sure the model is, and how often it is right",
+        x="confidence σ(|margin|)",
+        y="share right",
+        caption="Grey columns: how many pairs. Below the line the model is too sure.",
     )
+    return curve, Table(["calibration", "value"], rows)
 
 
 def _length(found: Evaluation, bias: LengthBias) -> Section:
@@ -155,7 +157,7 @@ def _length(found: Evaluation, bias: LengthBias) -> Section:
         ["within prompts, Pearson", with_interval(bias.within_pearson)],
         ["within prompts, Pearson, log length", with_interval(bias.within_pearson_log)],
         ["within prompts, Spearman", with_interval(bias.within_spearman)],
-        ["accuracy, chosen longer minus shorter", with_interval(bias.accuracy_gap, share=True)],
+        ["accuracy, chosen longer minus shorter", with_interval(bias.accuracy_gap, "points")],
     ]
     lengths, scores = [point.length for point in bias.points], [point.score for point in bias.points]
     return Section("Reward against length").add(
@@ -168,7 +170,7 @@ def _length(found: Evaluation, bias: LengthBias) -> Section:
 
 def _spill_over(found: Evaluation) -> Section:
     rows: list[list[Cell]] = [
-        [one.name, one.pairs, with_interval(one.accuracy, share=True), percent_points(one.longer_wins), one.band]
+        [one.name, one.pairs, with_interval(one.accuracy, "percent"), told(one.longer_wins, "percent"), one.band]
         for one in found.spill_over
     ]
     section = Section("Other domains").add(

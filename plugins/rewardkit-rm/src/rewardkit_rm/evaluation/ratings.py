@@ -11,15 +11,15 @@ import numpy as np
 
 from rewardkit.errors import BatchError, shown
 from rewardkit.files import Layout, SampleFiles
-from rewardkit.messages import completion_text, is_messages, read_messages
 from rewardkit_rm.evaluation.bands import RANK_CORRELATION, band_of
 from rewardkit_rm.evaluation.bootstrap import PoissonBootstrap, cluster_of
 from rewardkit_rm.evaluation.correlation import spearman_estimate
 from rewardkit_rm.evaluation.evaluation import Figure, Rating
 from rewardkit_rm.evaluation.reservoir import Reservoir
-from rewardkit_rm.evaluation.scored import finite_score
+from rewardkit_rm.evaluation.scored import completion_of, finite_score
 from rewardkit_rm.evaluation.stream import batches
 from rewardkit_rm.pairs.pair import Prompt, prompt_key
+from rewardkit_rm.pairs.rows import read_prompt
 
 if TYPE_CHECKING:
     from rewardkit_rm.models.scorer import Scorer
@@ -39,14 +39,14 @@ class RatedResponse:
         ratings: Rating by what was rated, as in ``{"coherence": 2.5}``; a single rating is called ``rating``.
         scores: Score by the same names; a score for all of them stands under ``""``. Empty where not scored.
         prompt: The prompt; None where unknown: the response is then independent of the others.
-        completion: The text.
+        completion: The text; None where unknown.
         where: File and line, for messages.
     """
 
     ratings: Mapping[str, float]
     scores: Mapping[str, float]
     prompt: Prompt | None = None
-    completion: str = ""
+    completion: str | None = None
     where: str = ""
 
 
@@ -88,13 +88,17 @@ def rated_response(row: Mapping[str, Any], where: str) -> RatedResponse:
         {'rating': 4.0}
     """
     if row.get("rating") is None:
-        raise BatchError(f"{where}: needs 'rating', a number or a mapping of names to numbers (--map reads another)")
-    prompt, completion = row.get("prompt"), row.get("completion", row.get("response"))
+        raise BatchError(
+            f"{where}: needs 'rating', a number or a mapping of names to numbers (--map rating=NAME reads another)"
+        )
+    prompt, completion = row.get("prompt"), row.get("completion")
+    if completion is None:
+        completion = row.get("response")
     return RatedResponse(
         ratings=_numbers(row["rating"], "rating", where, _ONE),
         scores={} if row.get("score") is None else _numbers(row["score"], "score", where, ""),
-        prompt=None if prompt is None else _prompt(prompt, where),
-        completion=_completion(completion, where),
+        prompt=None if prompt is None else read_prompt(prompt, where),
+        completion=completion_of(completion, f"{where}: 'completion'"),
         where=where,
     )
 
@@ -108,37 +112,26 @@ def _numbers(value: Any, name: str, where: str, single: str) -> dict[str, float]
     return {key: finite_score(number, f"{name}.{key}", where) for key, number in named.items()}
 
 
-def _prompt(value: Any, where: str) -> Prompt:
-    if isinstance(value, str):
-        return value
-    if not is_messages(value):
-        raise BatchError(f"{where}: 'prompt' must be text or messages, got {shown(value)}")
-    return tuple(read_messages(value, f"{where}: 'prompt'"))
-
-
-def _completion(value: Any, where: str) -> str:
-    if value is None or isinstance(value, str):
-        return value or ""
-    return completion_text(read_messages(value, f"{where}: 'completion'"), f"{where}: 'completion'")
-
-
 def score_responses(
     scorer: Scorer, responses: Iterable[RatedResponse], *, batch_tokens: int = 16384
 ) -> Iterator[RatedResponse]:
     """Score rated responses with a model; stored scores are replaced, one that cannot be scored has none.
 
     Raises:
-        BatchError: If a response has no prompt.
+        BatchError: If a response has no prompt or no text.
     """
     for batch in batches(responses, _RESPONSES):
-        for response in batch:
-            if response.prompt is None:
-                raise BatchError(f"{response.where}: needs 'prompt' and 'completion' to be scored")
-        prompts = [response.prompt for response in batch if response.prompt is not None]
-        scored = scorer.score(prompts, [response.completion for response in batch], batch_tokens=batch_tokens)
+        prompts, completions = zip(*map(_prompt_and_completion, batch), strict=True)
+        scored = scorer.score(prompts, completions, batch_tokens=batch_tokens)
         for row, (response, value) in enumerate(zip(batch, scored.values.tolist(), strict=True)):
             scores = {} if row in scored.problems else {"": value}
             yield RatedResponse(response.ratings, scores, response.prompt, response.completion, response.where)
+
+
+def _prompt_and_completion(response: RatedResponse) -> tuple[Prompt, str]:
+    if response.prompt is None or response.completion is None:
+        raise BatchError(f"{response.where}: needs 'prompt' and 'completion' to be scored")
+    return response.prompt, response.completion
 
 
 def correlate_ratings(

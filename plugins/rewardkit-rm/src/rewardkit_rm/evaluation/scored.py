@@ -10,10 +10,11 @@ from typing import Any
 
 from rewardkit.errors import BatchError, shown
 from rewardkit.files import Layout, SampleFiles
-from rewardkit.messages import completion_text, is_messages, read_messages
+from rewardkit.messages import completion_text, read_messages
 from rewardkit_rm.pairs.pair import prompt_key, text_of
+from rewardkit_rm.pairs.rows import read_prompt
 
-__all__ = ["LARGEST_SCORE", "ScoreFiles", "ScoredPair", "finite_score", "scored_pair"]
+__all__ = ["LARGEST_SCORE", "ScoreFiles", "ScoredPair", "completion_of", "finite_score", "scored_pair"]
 
 LARGEST_SCORE = 1e100
 """Scores beyond this are refused: sums of their squares would overflow."""
@@ -60,6 +61,11 @@ class ScoredPair:
     rejected: str = ""
     id: str = ""
     where: str = ""
+
+    @property
+    def undecided(self) -> bool:
+        """Whether annotators prefer neither side: a tie, or a probability of 0.5."""
+        return self.tie or self.probability == 0.5
 
 
 class ScoreFiles:
@@ -114,22 +120,21 @@ def scored_pair(row: Mapping[str, Any], where: str) -> ScoredPair:
     """
     sides, tie = _sides(row, where)
     (chosen_score, chosen, chosen_length), (rejected_score, rejected, rejected_length) = (
-        (_score(row, side, where), _text(row, side.text, where), _length(row, side, where)) for side in sides
+        _read(row, side, where) for side in sides
     )
     known = not (math.isnan(chosen_score) or math.isnan(rejected_score))
-    prompt = row.get("prompt")
-    key, prompt_text = _prompt(prompt, where) if prompt is not None else (_name(row, "prompt_key", where), "")
+    prompt = None if row.get("prompt") is None else read_prompt(row["prompt"], where)
     return ScoredPair(
         chosen_score=chosen_score,
         rejected_score=rejected_score,
-        prompt=key,
+        prompt=_name(row, "prompt_key", where) if prompt is None else prompt_key(prompt),
         domain=_name(row, "domain", where),
-        chosen_length=len(chosen) if chosen is not None else chosen_length,
-        rejected_length=len(rejected) if rejected is not None else rejected_length,
+        chosen_length=chosen_length,
+        rejected_length=rejected_length,
         tie=tie or _flag(row, "tie", where),
         probability=_probability(row, where),
         problem="" if known else _name(row, "problem", where) or "the score is null",
-        prompt_text=prompt_text,
+        prompt_text="" if prompt is None else text_of(prompt),
         chosen=chosen or "",
         rejected=rejected or "",
         id=_name(row, "id", where),
@@ -163,6 +168,12 @@ def _sides(row: Mapping[str, Any], where: str) -> tuple[tuple[_Side, _Side], boo
     raise BatchError(f"{where}: no two scores: needs {_FORMS}; found {shown(found)} (--map gives columns other names)")
 
 
+def _read(row: Mapping[str, Any], side: _Side, where: str) -> tuple[float, str | None, int | None]:
+    """Return score, text and length of a side."""
+    text = completion_of(row.get(side.text), f"{where}: {side.text!r}")
+    return _score(side, where), text, _length(row, side, where) if text is None else len(text)
+
+
 def _named(chosen: Any, rejected: Any) -> tuple[_Side, _Side]:
     return (
         _Side("chosen_score", chosen, "chosen", "chosen_length"),
@@ -177,7 +188,7 @@ def _label(value: Any, where: str) -> int:
     return found
 
 
-def _score(row: Mapping[str, Any], side: _Side, where: str) -> float:
+def _score(side: _Side, where: str) -> float:
     return math.nan if side.value is None else finite_score(side.value, side.score, where)
 
 
@@ -194,11 +205,15 @@ def finite_score(value: Any, name: str, where: str) -> float:
     return float(value)
 
 
-def _text(row: Mapping[str, Any], name: str, where: str) -> str | None:
-    value = row.get(name)
+def completion_of(value: Any, where: str) -> str | None:
+    """Return a completion, text or messages, as text; None where there is none.
+
+    Raises:
+        BatchError: If it is neither.
+    """
     if value is None or isinstance(value, str):
         return value
-    return completion_text(read_messages(value, f"{where}: {name!r}"), f"{where}: {name!r}")
+    return completion_text(read_messages(value, where), where)
 
 
 def _length(row: Mapping[str, Any], side: _Side, where: str) -> int | None:
@@ -206,15 +221,6 @@ def _length(row: Mapping[str, Any], side: _Side, where: str) -> int | None:
     if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**53):
         raise BatchError(f"{where}: {side.length!r} must be a number of characters, got {shown(value)}")
     return value
-
-
-def _prompt(value: Any, where: str) -> tuple[str, str]:
-    if isinstance(value, str):
-        return prompt_key(value), value
-    if not is_messages(value):
-        raise BatchError(f"{where}: 'prompt' must be text or messages, got {shown(value)}")
-    turns = tuple(read_messages(value, f"{where}: 'prompt'"))
-    return prompt_key(turns), text_of(turns)
 
 
 def _name(row: Mapping[str, Any], name: str, where: str) -> str:

@@ -19,7 +19,7 @@ from rewardkit_rm.evaluation.reliability import BINS, bin_of, confidence, outcom
 from rewardkit_rm.evaluation.reservoir import Reservoir
 from rewardkit_rm.evaluation.scored import ScoredPair
 
-__all__ = ["OTHER_DOMAINS", "SIDES", "PairStream", "batches", "is_labelled_tie"]
+__all__ = ["OTHER_DOMAINS", "SIDES", "PairStream", "batches"]
 
 T = TypeVar("T")
 
@@ -42,11 +42,6 @@ def batches(rows: Iterable[T], size: int = _BATCH) -> Iterator[list[T]]:
     iterator = iter(rows)
     while batch := list(itertools.islice(iterator, size)):
         yield batch
-
-
-def is_labelled_tie(pair: ScoredPair) -> bool:
-    """Tell whether annotators found both sides equally good."""
-    return pair.tie or pair.probability == 0.5
 
 
 class PairStream:
@@ -103,7 +98,7 @@ class PairStream:
             reason = reason if reason in self.reasons or len(self.reasons) < _MOST_REASONS else "(other reasons)"
             self.reasons[reason] = self.reasons.get(reason, 0) + 1
             return False
-        if is_labelled_tie(pair):
+        if pair.undecided:
             self.tie_margins.add([abs(pair.chosen_score - pair.rejected_score)])
             return False
         return True

@@ -54,7 +54,7 @@ class Source:
 
     def config(self) -> PreTrainedConfig:
         """Read the configuration of the model."""
-        config: PreTrainedConfig = self._call(AutoConfig.from_pretrained)
+        config: PreTrainedConfig = self._call("config.json", AutoConfig.from_pretrained)
         if config.is_encoder_decoder:
             raise ModelError(
                 f"{self.base}: {config.model_type} is an encoder-decoder; a decoder or an encoder is needed"
@@ -63,27 +63,29 @@ class Source:
 
     def tokenizer(self) -> PreTrainedTokenizerBase:
         """Read the tokenizer."""
-        tokenizer: PreTrainedTokenizerBase = self._call(AutoTokenizer.from_pretrained)
+        tokenizer: PreTrainedTokenizerBase = self._call("tokenizer", AutoTokenizer.from_pretrained)
         return tokenizer
 
     def weights(self, auto: Any, **arguments: Any) -> tuple[PreTrainedModel, list[str]]:
         """Read a model with the auto class ``auto``; return it, and the weights that no file holds."""
         safe = {} if "gguf_file" in self._arguments else {"use_safetensors": True}
-        model, found = self._call(auto.from_pretrained, output_loading_info=True, **safe, **arguments)
+        model, found = self._call("weights", auto.from_pretrained, output_loading_info=True, **safe, **arguments)
         return model, sorted(found["missing_keys"])
 
-    def _call(self, function: Callable[..., T], **arguments: Any) -> T:
+    def _call(self, what: str, function: Callable[..., T], **arguments: Any) -> T:
         try:
             with quietly():
                 return function(str(self.folder), **self._arguments, **arguments)
-        except (OSError, ValueError, ImportError, RuntimeError, LookupError, TypeError) as error:
-            raise ModelError(self._explained(error)) from error
+        except Exception as error:  # files of strangers: what they make transformers raise has no common class
+            raise ModelError(self._explained(what, error)) from error
 
-    def _explained(self, error: Exception) -> str:
+    def _explained(self, what: str, error: Exception) -> str:
         text = str(error)
         if not self.trust_remote_code and "trust_remote_code" in text:
             return self.needs_trust()
-        return f"{self.base}: {first_line(error)}"
+        if "ignore_mismatched_sizes" in text:
+            return f"{self.base}: its weights have other shapes than its config.json says"
+        return f"{self.base}: its {what} cannot be read: {first_line(error)}"
 
     def needs_trust(self) -> str:
         """Say that the model needs code of its own, which is not run unless somebody says so."""
@@ -95,6 +97,11 @@ class Source:
     def _check_folder(self) -> None:
         if (self.folder / "reward_model.json").is_file() and not (self.folder / "config.json").is_file():
             return  # one of ours: backbone and head lie apart, and are checked when they are read
+        if (self.folder / "adapter_config.json").is_file():
+            raise ModelError(
+                f"{self.folder}: holds an adapter (adapter_config.json); merge it into the model it was trained on "
+                "first, as merge_and_unload of peft does"
+            )
         if not (self.folder / "config.json").is_file():
             raise ModelError(f"{self.folder}: there is no config.json, so this is no model")
         check_weights(self.folder)
@@ -117,8 +124,14 @@ def _downloaded(name: str, revision: str | None, gguf_file: str | None) -> Path:
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of what an error says."""
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    """Return the first line of what an error says, with the next one if it ends in a colon.
+
+    >>> first_line(ValueError("Error in field 'a':\\n    expected int, got str\\n  more"))
+    "Error in field 'a': expected int, got str"
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
+    text = " ".join(lines[: 2 if lines[0].endswith(":") else 1])
+    return f"{type(error).__name__} {text}".strip() if isinstance(error, LookupError) or not text else text
 
 
 def some_of(names: Sequence[str]) -> str:
@@ -154,10 +167,10 @@ def choose_device(device: str = "auto") -> torch.device:
     if device == "auto":
         device = f"cuda:{int(os.environ.get('LOCAL_RANK', 0))}" if torch.cuda.is_available() else "cpu"
     try:
-        torch.empty(0, device=device)
+        torch.zeros(1, device=device).item()
         return torch.device(device)
-    except (RuntimeError, AssertionError, ValueError) as error:
-        raise ModelError(f"device {device!r} cannot be used: {str(error).splitlines()[0]}") from None
+    except (RuntimeError, AssertionError, ValueError, NotImplementedError) as error:
+        raise ModelError(f"device {device!r} cannot be used: {first_line(error)}") from None
 
 
 def choose_dtype(dtype: str, device: torch.device, learns: bool = False) -> torch.dtype:

@@ -14,21 +14,16 @@ from torch import Tensor
 from rewardkit.errors import shown
 from rewardkit_rm.models.errors import ModelError
 
-__all__ = ["check_weights", "digest_of", "locate", "read_json", "read_tensors"]
+__all__ = ["check_weights", "decisive_files", "digest_of", "locate", "read_json", "read_tensors"]
 
 _PACKAGE = "package:"
 _INDEX = "model.safetensors.index.json"
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _NOT_WEIGHTS = ("training_args.bin", "optimizer.pt", "scheduler.pt")
 _DIGESTED = (
-    "*.safetensors",
-    "config.json",
-    "reward_model.json",
-    "tokenizer*",
-    "vocab*",
-    "merges.txt",
-    "chat_template*",
-)
+    "*.safetensors", "*.safetensors.index.json", "*.model", "*.py", "added_tokens.json", "chat_template*",
+    "config.json", "merges.txt", "reward_model.json", "special_tokens_map.json", "tokenizer*", "vocab*",
+)  # fmt: skip
 
 
 def locate(base: str) -> str | Path:
@@ -89,13 +84,13 @@ def check_weights(folder: Path) -> None:
 
 
 def _weight_files(folder: Path) -> list[Path]:
+    if (folder / "model.safetensors").is_file():  # transformers looks for it first, too
+        return [folder / "model.safetensors"]
     if (folder / _INDEX).is_file():
         shards = read_json(folder / _INDEX).get("weight_map")
         if not isinstance(shards, dict) or not all(_is_plain_name(name) for name in shards.values()):
             raise ModelError(f"{folder / _INDEX}: 'weight_map' should say in which file of the folder each tensor is")
         return [folder / name for name in sorted(set(shards.values()))]
-    if (folder / "model.safetensors").is_file():
-        return [folder / "model.safetensors"]
     pickled = [path.name for path in sorted(folder.iterdir()) if _is_pickled(path)]
     if pickled:
         raise ModelError(
@@ -106,7 +101,7 @@ def _weight_files(folder: Path) -> list[Path]:
 
 
 def _is_plain_name(name: Any) -> bool:
-    return isinstance(name, str) and Path(name).name == name
+    return isinstance(name, str) and Path(name).name == name and name.endswith(".safetensors")
 
 
 def _is_pickled(path: Path) -> bool:
@@ -138,12 +133,16 @@ def read_tensors(folder: Path, prefix: str) -> dict[str, Tensor]:
     return found
 
 
+def decisive_files(folder: Path) -> list[Path]:
+    """Return the files that scores depend on: weights, settings, tokenizer; of ``folder`` and its ``backbone``."""
+    places = (folder, folder / "backbone")
+    return sorted({file for place in places for pattern in _DIGESTED for file in place.glob(pattern) if file.is_file()})
+
+
 def digest_of(folder: Path) -> str:
     """Return the SHA-256 of all files that scores depend on: weights, settings, tokenizer; 64 hex digits."""
     total = hashlib.sha256()
-    files = {file for pattern in _DIGESTED for file in folder.rglob(pattern) if file.is_file()}
-    files = {file for file in files if file.relative_to(folder).parts[0] != "checkpoints"}  # of the run that made it
-    for file in sorted(files):
+    for file in decisive_files(folder):
         with file.open("rb") as content:
             each = hashlib.file_digest(content, "sha256").hexdigest()
         total.update(f"{file.relative_to(folder).as_posix()} {each}\n".encode())

@@ -105,7 +105,7 @@ class _Votes:
         if not pair.annotator:
             self.unnamed += 1
             return
-        verdict: _Verdict = _TIE if _is_tie(pair) else turned_round
+        verdict: _Verdict = _TIE if pair.undecided else turned_round
         self.repeated += (item, pair.annotator) in self.named
         self.named[item, pair.annotator] = verdict
 
@@ -193,7 +193,7 @@ class _Ballot:
         probability, margin = (
             (1 - pair.probability, _negative(pair.margin)) if turned_round else (pair.probability, pair.margin)
         )
-        self.votes[pair.annotator or len(self.votes)] = (probability, margin, _is_tie(pair))
+        self.votes[pair.annotator or len(self.votes)] = (probability, margin, pair.undecided)
 
     def pair(self, first: Pair, turned_round: int) -> Pair:
         """Return what the votes say; ``turned_round`` tells how the sides of the first vote stand."""
@@ -214,10 +214,6 @@ def _item(pair: Pair) -> tuple[int, Literal[0, 1]]:
     """Return the item that a pair is a vote on, and whether its chosen side is the one with the greater hash."""
     sides = text_hash(pair.chosen), text_hash(pair.rejected)
     return text_hash(f"{prompt_key(pair.prompt)}{min(sides):016x}{max(sides):016x}"), 1 if sides[0] > sides[1] else 0
-
-
-def _is_tie(pair: Pair) -> bool:
-    return pair.tie or pair.probability == 0.5
 
 
 def _negative(margin: float | None) -> float | None:

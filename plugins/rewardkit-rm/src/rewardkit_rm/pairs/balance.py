@@ -92,7 +92,7 @@ def _strata(pairs: Iterable[Pair]) -> tuple[NDArray[np.int64], NDArray[np.int64]
     strata, longer = [], []
     for pair in pairs:
         difference = len(pair.chosen) - len(pair.rejected)
-        undecided = pair.tie or pair.probability == 0.5 or difference == 0
+        undecided = pair.undecided or difference == 0
         longer.append(-1 if undecided else int(difference > 0))
         strata.append(numbers.setdefault((pair.domain, abs(difference).bit_length()), len(numbers)))
     return np.array(strata, dtype=np.int64), np.array(longer, dtype=np.int64)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from rewardkit.cli.screen import count
 from rewardkit_rm.pairs.fingerprints import Fingerprints
 from rewardkit_rm.pairs.share import Share
 
@@ -193,7 +194,7 @@ class Findings:
         rows = np.isin(self.seen.prompt, prompts)
         if rows.any():
             shared = len(np.unique(self.seen.prompt[rows]))
-            message = f"{_counted(shared, 'prompt')} of {self._told(rows)} also in {name}"
+            message = f"{count(shared, 'prompt')} of {self._told(rows)} also in {name}"
             yield self._finding("leakage", "error", rows, message)
 
     def numbers(self) -> Iterator[Finding]:
@@ -285,11 +286,11 @@ class Findings:
         if not nameless.all():
             yield from self._some("domain-unknown", "note", nameless, "no domain, while others have one")
             counts = np.bincount(self.seen.domain)
-            small = [name for name, count in zip(self.seen.domains, counts, strict=True) if name and count < _FEW]
+            small = [name for name, pairs in zip(self.seen.domains, counts, strict=True) if name and pairs < _FEW]
             if small:
                 rows = (counts < _FEW)[self.seen.domain] & ~nameless
                 shown = ", ".join(small[:_EXAMPLES]) + (", …" if len(small) > _EXAMPLES else "")
-                message = f"fewer than {_FEW} pairs of {_counted(len(small), 'domain')} ({shown})"
+                message = f"fewer than {_FEW} pairs of {count(len(small), 'domain')} ({shown})"
                 yield self._finding("small-domains", "note", rows, message)
 
     def _prompts_by_text(self, side: int, rows: _Rows) -> dict[int, int]:
@@ -305,7 +306,7 @@ class Findings:
             yield self._finding(check, level, rows, f"{self._told(rows)}: {what}")
 
     def _told(self, rows: _Rows) -> str:
-        return f"{_counted(int(rows.sum()), 'pair')} ({_percent(float(rows.mean()))})"
+        return f"{count(int(rows.sum()), 'pair')} ({_percent(float(rows.mean()))})"
 
     def _finding(
         self, check: str, level: Level, rows: _Rows, message: str, examples: Iterable[int] | None = None
@@ -361,10 +362,6 @@ def _again(numbers: NDArray[np.int64]) -> _Rows:
     again = np.ones(len(numbers), dtype=bool)
     again[np.unique(numbers, return_index=True)[1]] = False
     return again
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _percent(share: float) -> str:

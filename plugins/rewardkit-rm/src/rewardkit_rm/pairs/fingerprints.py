@@ -167,7 +167,7 @@ def _flags(pair: Pair, encode: Encode | None) -> list[int]:
     return [
         *(not side.strip() for side in sides),
         (lengths[0] > lengths[1]) - (lengths[0] < lengths[1]),
-        pair.tie or pair.probability == 0.5,
+        pair.undecided,
         not prompt.strip(),
         any(map(_broken, (prompt, *sides))),
         same_ids,

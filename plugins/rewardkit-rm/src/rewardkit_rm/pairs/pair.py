@@ -45,6 +45,11 @@ class Pair:
     id: str = ""
     where: str = ""
 
+    @property
+    def undecided(self) -> bool:
+        """Whether neither side is preferred: a tie, or a probability of 0.5."""
+        return self.tie or self.probability == 0.5
+
 
 def text_of(prompt: Prompt) -> str:
     """Return a prompt as text; turns are joined by a blank line.

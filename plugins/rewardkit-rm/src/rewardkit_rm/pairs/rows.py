@@ -13,7 +13,7 @@ from rewardkit.messages import Message, completion_text, is_messages, prompt_tex
 from rewardkit_rm.pairs.pair import Pair, Prompt
 from rewardkit_rm.pairs.rankings import Weighting, ranking_pairs, ranks_of_scores
 
-__all__ = ["pair_row", "pairs_of_row", "turned"]
+__all__ = ["pair_row", "pairs_of_row", "read_prompt", "turned"]
 
 _FORMS = "chosen and rejected, response_a and response_b with a preference, or responses"
 _HH_ROLES = {"Human": "user", "Assistant": "assistant"}
@@ -157,8 +157,16 @@ def _sides(row: Mapping[str, Any], first: str, second: str, where: str) -> tuple
 
 
 def _prompt(row: Mapping[str, Any], where: str) -> Prompt | None:
-    value = row.get("prompt")
-    if value is None or isinstance(value, str):
+    return None if row.get("prompt") is None else read_prompt(row["prompt"], where)
+
+
+def read_prompt(value: Any, where: str) -> Prompt:
+    """Return a prompt, which is text or chat messages.
+
+    Raises:
+        BatchError: If it is neither.
+    """
+    if isinstance(value, str):
         return value
     if is_messages(value):
         return _turns(read_messages(value, f"{where}: prompt"))

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict
+from rewardkit_audit.wilson import wilson
 
 __all__ = ["Share"]
 
-_Z = 1.959964
-
 
 class Share(BaseModel):
-    """A share of independent trials, with the 95 % interval of Wilson (1927).
+    """A share of independent trials, with its 95 % Wilson interval.
 
-    With the share ``p``, ``n`` trials and ``z = 1.96``, the interval is
-    ``(p + z²/2n ± z * sqrt(p(1-p)/n + z²/4n²)) / (1 + z²/n)``; it never leaves 0 to 1, and holds up for few trials.
-    Weighted trials count as ``n = (Σw)² / Σw²`` (Kish 1965). Pairs that share a prompt are not independent: where
-    there are many of a prompt, and their weight does not make up for it, the interval is too narrow.
+    Weighted trials count as ``(Σw)² / Σw²`` of them (Kish 1965); see `rewardkit_audit.wilson`. Pairs that share a
+    prompt are not independent: where there are many of a prompt, and their weight does not make up for it, the interval
+    is too narrow.
 
     Attributes:
         total: Trials.
@@ -48,7 +44,6 @@ class Share(BaseModel):
         if not weight.sum() > 0:
             return cls(total=len(weight))
         share = float(weight @ np.asarray(true, dtype=np.float64) / weight.sum())
-        part = _Z**2 * float(weight @ weight) / float(weight.sum()) ** 2
-        centre = (share + part / 2) / (1 + part)
-        half = math.sqrt(part * share * (1 - share) + part**2 / 4) / (1 + part)
-        return cls(total=len(weight), share=share, low=max(0.0, centre - half), high=min(1.0, centre + half))
+        trials = float(weight.sum()) ** 2 / float(weight @ weight)
+        low, high = wilson(share * trials, trials)
+        return cls(total=len(weight), share=share, low=low, high=high)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, BinaryIO, cast
 
 from rewardkit.errors import RewardKitError, unknown
 from rewardkit.files.formats import json_lines
+from rewardkit.files.whole import whole_file
 from rewardkit_rm.pairs.pair import Pair
 from rewardkit_rm.pairs.rows import pair_row
 
@@ -43,22 +43,15 @@ def row_file(path: str | Path, overwrite: bool = False) -> Iterator[Callable[[Ma
     """
     out = Path(path)
     _check(out, overwrite)
-    part = out.with_name(f".{out.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as raw:
-            if out.name.endswith(".gz"):
-                with gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=6, mtime=0) as zipped:
-                    yield _writer(cast(BinaryIO, zipped), out)
-            else:
-                yield _writer(raw, out)
-        part.replace(out)
-    except OSError as error:
-        raise RewardKitError(f"{out}: cannot be written: {error.strerror or error}") from None
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(out) as raw:
+        if not out.name.endswith(".gz"):
+            yield _writer(raw)
+            return
+        with gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=6, mtime=0) as zipped:
+            yield _writer(cast(BinaryIO, zipped))
 
 
-def _writer(file: BinaryIO, out: Path) -> Callable[[Mapping[str, Any]], None]:
+def _writer(file: BinaryIO) -> Callable[[Mapping[str, Any]], None]:
     def write(row: Mapping[str, Any]) -> None:
         file.write(json_lines({name: [value] for name, value in row.items()}))
 
@@ -71,5 +64,3 @@ def _check(out: Path, overwrite: bool) -> None:
         raise RewardKitError(f"{out}: {unknown('ending', ending, ['.jsonl', '.jsonl.gz'])}")
     if out.exists() and not overwrite:
         raise RewardKitError(f"{out}: exists already; --overwrite (overwrite=True) replaces it")
-    if not out.parent.is_dir():
-        raise RewardKitError(f"{out}: cannot be written: there is no folder {out.parent}")

@@ -56,8 +56,9 @@ def fingerprint(scorer: Scorer) -> str:
         digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
         digest.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     encoder = scorer.encoder
-    backend = encoder.tokenizer.backend_tokenizer.to_str()
-    for part in (backend, str(encoder.tokenizer.chat_template), encoder.settings.model_dump_json()):
+    tokenizer = json.loads(encoder.tokenizer.backend_tokenizer.to_str())
+    tokenizer |= {"padding": None, "truncation": None}  # what the last call left behind
+    for part in (json.dumps(tokenizer), str(encoder.tokenizer.chat_template), encoder.settings.model_dump_json()):
         digest.update(hashlib.sha256(part.encode(errors="surrogatepass")).digest())
     digest.update(f"{scorer.model.pooling} {scorer.model.layers}".encode())
     return digest.hexdigest()

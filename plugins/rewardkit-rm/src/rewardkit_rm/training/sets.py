@@ -8,6 +8,7 @@ from typing import Any
 from rewardkit.cli.screen import count
 from rewardkit.files import Layout
 from rewardkit_rm.pairs.balance import balance
+from rewardkit_rm.pairs.checks import check_pairs
 from rewardkit_rm.pairs.pair import Pair, prompt_key
 from rewardkit_rm.pairs.perturb import augment
 from rewardkit_rm.pairs.reading import PairFiles, read_pairs
@@ -37,6 +38,7 @@ def read_sets(config: TrainConfig, rows: Iterable[Any] | None, progress: Progres
         raise TrainingError("no pairs to train on: give files as DATA, or name them in the config as data.train")
     sets = {"train": _read("train", data.train, data, progress) if rows is None else list(read_pairs(rows))}
     _refuse_one_sided(sets["train"])
+    _warn(sets["train"], progress)
     if data.validation:
         sets["validation"] = _read("validation", data.validation, data, progress)
     elif data.validation_share:
@@ -65,6 +67,12 @@ def _refuse_one_sided(pairs: Sequence[Pair]) -> None:
     for side in ("chosen", "rejected"):
         if not any(getattr(pair, side).strip() for pair in pairs):
             raise TrainingError(f"the {side} side of every pair is empty: a reward model needs two sides to compare")
+
+
+def _warn(pairs: Sequence[Pair], progress: Progress) -> None:
+    """Say what the checks call an error: one text that wins everywhere, sides that are always the same, broken text."""
+    for finding in check_pairs(pairs).of("error"):
+        progress.say(f"warning: {finding.message}; see 'rewardkit rm data check'")
 
 
 def _split(pairs: Sequence[Pair], data: DataSettings) -> dict[str, list[Pair]]:

@@ -9,6 +9,7 @@ import numpy as np
 from rewardkit.cli.screen import count, figure, percent
 from rewardkit_rm.evaluation.evaluation import Evaluation
 from rewardkit_rm.evaluation.stream import OTHER_DOMAINS, PairStream
+from rewardkit_rm.evaluation.wording import told, with_interval
 
 __all__ = ["warnings_of"]
 
@@ -20,7 +21,8 @@ _GAP = 0.10
 _LENGTH_GAP = 0.20
 _WITHIN = 0.5
 _ECE = 0.10
-_DOMAIN_PAIRS = 30
+_FEW_PAIRS = 30
+_NAMED = 5
 _FAR_ROBUST, _FAR = 10.0, 5.0
 _MAD_TO_STD = 1.4826
 
@@ -42,42 +44,44 @@ def warnings_of(found: Evaluation, stream: PairStream) -> list[str]:
 def _about_accuracy(found: Evaluation, accuracy: float) -> Iterator[str]:
     interval = found.accuracy_interval
     if accuracy < _FLOOR:
-        yield f"accuracy {_points(accuracy)} is below the floor of 65 %: do not train on this model"
+        yield f"accuracy {_percent(accuracy)} is below the floor of 65 %: do not train on this model"
     elif interval is not None and interval.low < _FLOOR:
-        yield f"accuracy may lie below the floor of 65 %: its interval starts at {_points(interval.low)}"
-    if accuracy >= _LEAKAGE:
-        yield f"accuracy {_points(accuracy)} is above published levels: look for pairs that were trained on"
-    for part in found.by_domain:
-        if len(found.by_domain) > 1 and part.pairs >= _DOMAIN_PAIRS and (part.accuracy.value or 0) < _FLOOR:
-            yield f"domain {part.name}: accuracy {_points(part.accuracy.value)} is below the floor of 65 %"
+        yield f"accuracy may lie below the floor of 65 %: its interval starts at {_percent(interval.low)}"
+    if accuracy >= _LEAKAGE and found.pairs >= _FEW_PAIRS:
+        yield f"accuracy {_percent(accuracy)} is above published levels: look for pairs that were trained on"
+    weak = [part for part in found.by_domain if part.pairs >= _FEW_PAIRS and (part.accuracy.value or 0) < _FLOOR]
+    if weak and len(found.by_domain) > 1:
+        lowest = sorted(weak, key=lambda part: part.accuracy.value or 0)[:_NAMED]
+        named = ", ".join(f"{part.name} {_percent(part.accuracy.value)}" for part in lowest)
+        more = f" and {len(weak) - _NAMED} more" if len(weak) > _NAMED else ""
+        yield f"below the floor of 65 % in {len(weak)} of {len(found.by_domain)} domains: {named}{more}"
 
 
 def _about_overfitting(found: Evaluation, accuracy: float) -> Iterator[str]:
     training = found.training_accuracy
     if training is not None and training - accuracy > _GAP:
-        yield f"overfitting: accuracy {_points(training)} on training pairs, {_points(accuracy)} here"
+        yield f"overfitting: accuracy {_percent(training)} on training pairs, {_percent(accuracy)} here"
     for other in found.spill_over:
         value = other.accuracy.value
         if value is None:
             yield f"{other.name}: no pair has two scores and a preference"
         elif value < _FLOOR:
-            yield f"spill-over to {other.name}: accuracy {_points(value)} is below the floor of 65 %"
+            yield f"spill-over to {other.name}: accuracy {_percent(value)} is below the floor of 65 %"
         elif accuracy - value > _GAP:
-            yield f"spill-over to {other.name}: accuracy {_points(value)}, against {_points(accuracy)} here"
+            yield f"spill-over to {other.name}: accuracy {_percent(value)}, against {_percent(accuracy)} here"
 
 
 def _about_length(found: Evaluation) -> Iterator[str]:
     for baseline in found.baselines:
         interval = baseline.difference.interval
         if interval is not None and interval.low <= 0:
-            text = f"not surely better than {baseline.name}: difference {_points(baseline.difference.value)}"
-            yield f"{text}, interval {_points(interval.low)} to {_points(interval.high)}"
+            yield f"not surely better than {baseline.name}: {with_interval(baseline.difference, 'points')}"
     if found.length is None:
         return
     gap, within = found.length.accuracy_gap.value, found.length.within_spearman.value
     if gap is not None and abs(gap) > _LENGTH_GAP:
         side = "longer" if gap > 0 else "shorter"
-        yield f"reward follows length: accuracy is {_points(abs(gap))} higher where the chosen side is {side}"
+        yield f"reward follows length: accuracy is {100 * abs(gap):.1f} points higher where the chosen side is {side}"
     if within is not None and abs(within) > _WITHIN:
         yield f"reward follows length: rank correlation within prompts {within:+.2f}"
 
@@ -94,7 +98,8 @@ def _about_scores(found: Evaluation, stream: PairStream) -> Iterator[str]:
     if ece is not None and ece > _ECE:
         sure, right = stream.curve[1].sum(), stream.curve[2].sum()
         how = "over" if sure > right else "under"
-        yield f"{how}-confident: sigma(margin) is off by {_points(ece)} on average; rewardkit rm calibrate fits it"
+        off = f"sigma(margin) is off by {100 * ece:.1f} points on average"
+        yield f"{how}-confident: {off}; rewardkit rm calibrate fits it"
 
 
 def _about_extremes(stream: PairStream) -> Iterator[str]:
@@ -123,5 +128,5 @@ def _about_pairs(found: Evaluation, stream: PairStream) -> Iterator[str]:
         yield f"more than {len(stream.domains) - 1} domains: the rest is summed up as {OTHER_DOMAINS!r}"
 
 
-def _points(share: float | None) -> str:
-    return "–" if share is None else f"{100 * share:.1f} %"
+def _percent(share: float | None) -> str:
+    return told(share, "percent")
