@@ -274,6 +274,23 @@ def test_charts_that_follow_each_other_stand_side_by_side_and_carry_their_descri
     assert 'role="img" aria-label="Histogram of reward: 2 samples from 1 to 2, median 1.5."' in html
 
 
+@pytest.mark.parametrize(
+    ("parts", "beside"),
+    [("ct", "ct"), ("cct", "cc"), ("ctt", "ct"), ("ctc", "ct c"), ("tc", "c")],
+    ids=["one chart", "two charts", "two tables", "charts around", "table first"],
+)
+def test_a_table_behind_a_single_chart_stands_beside_it(parts: str, beside: str) -> None:
+    made: dict[str, Any] = {"c": histogram([1.0, 2.0], title="Two", x="reward"), "t": Table(["a"], [[1]])}
+    html = Page("t").add(*(made[part] for part in parts)).html()
+    rows = re.findall(r'<div class="charts">(.*?)\n</div>\n(?!</div>|</table>)', html, re.DOTALL)
+    assert (
+        " ".join(
+            "".join("c" if found == "figure" else "t" for found in re.findall(r"<(figure|table)>", row)) for row in rows
+        )
+        == beside
+    )
+
+
 def test_verdicts_and_warnings_say_in_words_what_their_colour_says() -> None:
     html = (
         Page("t").add(Verdict(False, "No.", ["Why"]), Verdict(True, "Yes."), Note("Care.\n\nMore.", "warning")).html()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import json
 import math
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from rewardkit_rm.evaluation.scored import ScoreFiles
 from rewardkit_rm.models.saving import save
 from tiny_models import tiny_scorer
 
@@ -101,6 +103,23 @@ def test_a_model_scores_pairs_and_its_scores_serve_as_a_baseline(model: str, pai
         assert first[name] == second[name], name
     assert second["baselines"][-1]["difference"] == {"value": 0.0, "interval": [0.0, 0.0]}
     assert [path.name for path in tmp_path.iterdir() if "part" in path.name] == []
+
+
+def test_saved_scores_are_read_as_they_were(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"chosen_score": 2.0, "rejected_score": 1.0, "probability": 0.0},
+        {"chosen_score": 2.0, "rejected_score": 1.0, "chosen": "", "rejected": "no"},
+        {"chosen_score": 0, "rejected_score": -0.5, "tie": True, "domain": "d", "id": 0},
+        {"chosen_score": None, "rejected_score": 1.0, "problem": "too long"},
+        {"chosen_score": 1.0, "rejected_score": 0.5, "prompt": "Why?", "chosen_length": 0, "rejected_length": 7},
+    ]
+    path, saved = write(tmp_path / "a.jsonl", rows), str(tmp_path / "b.jsonl")
+    assert run("--scores", path, "--save-scores", saved, "-q").exit_code == 0
+    before, after = ([*ScoreFiles([name])] for name in (path, saved))
+    texts = {"prompt_text": "", "chosen": "", "rejected": "", "where": ""}
+    assert [dataclasses.replace(pair, **texts) for pair in after] == pytest.approx(
+        [dataclasses.replace(pair, **texts) for pair in before], nan_ok=True
+    )
 
 
 def test_training_accuracy_comes_from_the_card_beside_the_model(model: str, pairs: str) -> None:

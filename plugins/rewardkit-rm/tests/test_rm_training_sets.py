@@ -300,6 +300,25 @@ def test_features_that_were_cut_short_are_computed_again(tmp_path: Path) -> None
     assert scorer.computed == 1500 + 1024
 
 
+def test_features_are_found_again_in_another_order_and_company(tmp_path: Path) -> None:
+    scorer = counting(tmp_path / "base")
+    first = embed_texts(scorer, TEXTS[:900], tmp_path / "kept")
+    mixed = [*TEXTS[1000:1010], *reversed(TEXTS[:900])]
+    found = embed_texts(scorer, mixed, tmp_path / "kept")
+    assert scorer.computed == 910
+    assert torch.equal(found[10:], first.flip(0))
+    assert torch.allclose(found[3], torch.from_numpy(scorer.embed(*zip(TEXTS[1003], strict=True)))[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("junk", [b"", b"no zip", b"PK\x03\x04 cut"])
+def test_a_file_that_is_none_of_ours_is_passed_over(tmp_path: Path, junk: bytes) -> None:
+    scorer = counting(tmp_path / "base")
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "other.npz").write_bytes(junk)
+    np.savez(tmp_path / "kept" / "strange.npz", features=np.zeros((3, 16)))
+    assert embed_texts(scorer, TEXTS[:5], tmp_path / "kept").shape == (5, 16)
+
+
 def test_another_backbone_or_encoding_has_features_of_its_own(tmp_path: Path) -> None:
     scorers = [
         counting(tmp_path / "a"),

@@ -174,7 +174,7 @@ def read_calibration(path: str | Path) -> Calibration:
 def _problems(error: ValidationError, content: bytes) -> list[Problem]:
     try:
         return problems_of(error, json.loads(content), "", Calibration)
-    except ValueError as broken:
+    except (ValueError, RecursionError) as broken:
         return [Problem("", f"broken JSON: {broken}")]
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import os
+import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -48,6 +50,20 @@ def stored_digest(path: str) -> str:
         OSError: If a file cannot be read.
     """
     return _digest(str(Path(path).resolve()), _stamp(Path(path)))
+
+
+def _after_fork() -> None:
+    """Make models usable in a forked process: no thread that held a lock, and none of torch's, came along."""
+    global _loading
+    _loading = threading.Lock()
+    for key, known in _models.items():
+        _models[key] = known._replace(lock=threading.Lock())
+    if _models:
+        sys.modules["torch"].set_num_threads(1)  # or the first parallel operation waits for ever
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 @functools.lru_cache(maxsize=32)

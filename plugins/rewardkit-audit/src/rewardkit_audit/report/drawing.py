@@ -162,7 +162,7 @@ def fitted(text: str, width: float, size: float = TEXT) -> str:
     It is cut in the middle: names that start alike mostly end differently.
 
     >>> fitted("instruction-following/natural", 120)
-    'instruc…natural'
+    'instruct…natural'
     """
     most = int(width / text_width("a", size)) + 1
     start, end = (visible(" ".join(part.split())) for part in (text[: 4 * most], text[-4 * most :]))

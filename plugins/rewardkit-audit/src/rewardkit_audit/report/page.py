@@ -6,7 +6,6 @@ import base64
 import functools
 import hashlib
 from importlib import resources
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +43,10 @@ class Page:
         self.parts: list[Part | Section] = []
 
     def add(self, *parts: Part | Section) -> Page:
-        """Add parts and sections below the others; charts that follow each other stand side by side."""
+        """Add parts and sections below the others.
+
+        Charts that follow each other stand side by side where there is room, and so does a table behind a single chart.
+        """
         self.parts += parts
         return self
 
@@ -87,5 +89,12 @@ def _finalize(value: Any) -> Any:
 
 
 def _runs(parts: list[Part]) -> list[tuple[str, list[Part]]]:
-    """Return neighbours of the same kind together, so that charts can stand side by side."""
-    return [(kind, list(run)) for kind, run in groupby(parts, key=lambda part: part.kind)]
+    """Return neighbours of the same kind together; a table that follows a single chart stands beside it."""
+    found: list[tuple[str, list[Part]]] = []
+    for part in parts:
+        kinds = [one.kind for one in found[-1][1]] if found else []
+        if set(kinds) == {part.kind} or (kinds == ["chart"] and part.kind == "table"):
+            found[-1][1].append(part)
+        else:
+            found.append((part.kind, [part]))
+    return found

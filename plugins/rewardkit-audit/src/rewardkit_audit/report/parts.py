@@ -219,7 +219,10 @@ class Section:
         self.parts = list(parts)
 
     def add(self, *parts: Part) -> Section:
-        """Add parts below the others; charts that follow each other stand side by side where there is room."""
+        """Add parts below the others.
+
+        Charts that follow each other stand side by side where there is room, and so does a table behind a single chart.
+        """
         self.parts += parts
         return self
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rewardkit.errors import RewardKitError
 from rewardkit_rm.cli.model_options import model_arguments
 from rewardkit_rm.cli.outputs import check_outputs
 from rewardkit_rm.cli.pair_arguments import pair_arguments
@@ -52,16 +53,15 @@ def calibrate(
       rewardkit rm calibrate my-rm held-out.jsonl
       rewardkit rm calibrate my-rm held-out.jsonl --compare rollouts-step-500.jsonl
     """  # noqa: D301
-    from rewardkit_rm.calibrating import calibrate as calibrate_scores
     from rewardkit_rm.calibrating import find_drift
     from rewardkit_rm.pairs.reading import PairFiles
 
-    out = Path(model, "calibration.json") if output is None else Path(output)
+    out = _output(model) if output is None else Path(output)
     check_outputs([out], [*files.paths, *compare])
     others = {path: PairFiles([path], files.layout) for path in compare}
     scorer = load()
     scored = _score(scorer, files, batch_tokens, quiet)
-    found = calibrate_scores(scored.scores, scored.margins, model=scorer.digest or None, clip=clip)
+    found = _calibrated(scorer, scored, clip)
     drift = {
         path: find_drift(found.calibration, _score(scorer, other, batch_tokens, quiet).scores)
         for path, other in others.items()
@@ -72,6 +72,22 @@ def calibrate(
         click.echo(found.model_dump_json(indent=2))
     else:
         _print(found, scored.problem, out)
+
+
+def _output(model: str) -> Path:
+    if not Path(model).is_dir():
+        raise RewardKitError(f"{model!r} is no folder here: say with --output where the calibration goes")
+    return Path(model, "calibration.json")
+
+
+def _calibrated(scorer: Scorer, scored: ScoredSet, clip: float | None) -> ModelCalibration:
+    from rewardkit_rm.calibrating import calibrate
+
+    try:
+        return calibrate(scored.scores, scored.margins, model=scorer.digest or None, clip=clip)
+    except RewardKitError as error:
+        why = f"; the first response without one: {scored.problem}" if scored.problem else ""
+        raise RewardKitError(f"{scorer.name}: {error}{why}") from None
 
 
 def _score(scorer: Scorer, files: PairFiles, batch_tokens: int, quiet: bool) -> ScoredSet:

@@ -188,7 +188,7 @@ def _score_row(pair: ScoredPair) -> dict[str, Any]:
     from rewardkit.errors import encodable
 
     known = not pair.problem
-    row = {
+    row: dict[str, Any] = {
         "chosen_score": pair.chosen_score if known else None,
         "rejected_score": pair.rejected_score if known else None,
         "id": encodable(pair.id),
@@ -200,7 +200,10 @@ def _score_row(pair: ScoredPair) -> dict[str, Any]:
         "probability": pair.probability,
         "problem": encodable(pair.problem),
     }
-    return {name: value for name, value in row.items() if name.endswith("_score") or value not in ("", None, False)}
+    usual = {"id": "", "domain": "", "prompt_key": "", "tie": False, "probability": 1.0, "problem": ""}
+    unsaid = {name for name, value in usual.items() if row[name] == value}
+    unsaid |= {name for name in ("chosen_length", "rejected_length") if row[name] is None}
+    return {name: value for name, value in row.items() if name not in unsaid}
 
 
 def _training_accuracy(model: str | None) -> float | None:

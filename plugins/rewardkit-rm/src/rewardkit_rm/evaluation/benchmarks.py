@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rewardkit.errors import BatchError, shown, unknown
+from rewardkit_rm.evaluation.bootstrap import Floats
 from rewardkit_rm.evaluation.scored import finite_score
 
 __all__ = [
@@ -25,7 +26,6 @@ __all__ = [
     "ties_score",
 ]
 
-Floats = NDArray[np.float64]
 Rows = Iterable[Mapping[str, Any]]
 
 _SECTIONS: dict[str, dict[str, int]] = {

@@ -8,15 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from rewardkit.errors import BatchError
-from rewardkit_rm.evaluation.bootstrap import Interval, PoissonBootstrap, Sums, cluster_of
+from rewardkit_rm.evaluation.bootstrap import Floats, Interval, PoissonBootstrap, Sums, cluster_of
 from rewardkit_rm.evaluation.scored import finite_score
 
 __all__ = ["BestOfN", "best_of_n", "best_of_n_rows", "expected_best"]
-
-Floats = NDArray[np.float64]
 
 _SAME = 1e-12
 

@@ -9,9 +9,21 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Estimate", "Interval", "PoissonBootstrap", "Sums", "cluster_of", "interval_of"]
+__all__ = [
+    "Clusters",
+    "Estimate",
+    "Floats",
+    "Interval",
+    "PoissonBootstrap",
+    "Statistic",
+    "Sums",
+    "cluster_of",
+    "interval_of",
+]
 
 Floats = NDArray[np.float64]
+Clusters = NDArray[np.uint64]
+"""What `cluster_of` gave for the prompts of rows, shape ``(N,)``."""
 
 _LEVEL = 0.95
 _DRAWS_A_WORD = 4
@@ -68,7 +80,7 @@ class PoissonBootstrap:
         words = np.arange(replicates // _DRAWS_A_WORD, dtype=np.uint64)
         self._keys = _mixed(words * _STEP + np.uint64(seed % 2**64))
 
-    def weights(self, clusters: NDArray[np.uint64], first: int = 0, last: int | None = None) -> Floats:
+    def weights(self, clusters: Clusters, first: int = 0, last: int | None = None) -> Floats:
         """Return the weights of pairs in replicates ``first`` to ``last`` (both multiples of 4).
 
         Args:
@@ -102,6 +114,7 @@ def _poisson_table() -> Floats:
 _POISSON = _poisson_table()
 
 Statistic = Callable[[Mapping[str, Floats]], Floats]
+"""Maps sums by name, each of shape ``(...)``, to values of that shape; nan where undefined."""
 
 
 class Sums:
@@ -146,7 +159,7 @@ class Sums:
         """Return a function of the sums, and the interval that its replicates span.
 
         Args:
-            statistic: Maps the sums by name, each of shape ``(...)``, to values of that shape; nan where undefined.
+            statistic: The function.
         """
         if not self._names:
             return Estimate(None, None)

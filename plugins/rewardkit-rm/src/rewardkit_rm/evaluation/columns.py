@@ -8,13 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rewardkit_rm.evaluation.bootstrap import cluster_of
+from rewardkit_rm.evaluation.bootstrap import Clusters, Floats, cluster_of
 from rewardkit_rm.evaluation.reliability import BINS, bin_of, brier, confidence, negative_log_likelihood, outcome
 from rewardkit_rm.evaluation.scored import ScoredPair
 
 __all__ = ["PairColumns", "sum_columns"]
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class PairColumns:
     probability: Floats
     chosen_length: Floats
     rejected_length: Floats
-    clusters: NDArray[np.uint64]
+    clusters: Clusters
 
     @classmethod
     def of(cls, pairs: Sequence[ScoredPair], start: int) -> PairColumns:

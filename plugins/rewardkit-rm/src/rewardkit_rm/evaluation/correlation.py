@@ -8,12 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rewardkit.comparison import spearman
-from rewardkit_rm.evaluation.bootstrap import Estimate, PoissonBootstrap, interval_of
+from rewardkit_rm.evaluation.bootstrap import Clusters, Estimate, Floats, PoissonBootstrap, interval_of
 
 __all__ = ["median_estimate", "spearman_estimate", "weighted_median", "weighted_spearman"]
-
-Floats = NDArray[np.float64]
-Clusters = NDArray[np.uint64]
 
 _WEIGHTS_AT_A_TIME = 1_000_000
 _RANK_REPLICATES = 400  # ranking again in every replicate is what costs time

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from rewardkit.errors import RewardKitError
 from rewardkit.statistics import Series
 from rewardkit_rm.calibrating import fit_temperature
 from rewardkit_rm.evaluation.bands import ACCURACY, SPILL_OVER, Band, band_of
-from rewardkit_rm.evaluation.bootstrap import Floats, Sums
+from rewardkit_rm.evaluation.bootstrap import Floats, Statistic, Sums
 from rewardkit_rm.evaluation.correlation import median_estimate, spearman_estimate
 from rewardkit_rm.evaluation.evaluation import (
     Baseline,
@@ -30,8 +30,6 @@ from rewardkit_rm.evaluation.stream import SIDES, PairStream
 __all__ = ["evaluation_of", "spill_over_of"]
 
 _POINTS = 500
-
-Statistic = Callable[[Mapping[str, Floats]], Floats]
 
 
 def evaluation_of(stream: PairStream, baseline_name: str, seed: int) -> Evaluation:

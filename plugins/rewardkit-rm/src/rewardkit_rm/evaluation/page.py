@@ -157,7 +157,7 @@ def _length(found: Evaluation, bias: LengthBias) -> Section:
         ["within prompts, Pearson", with_interval(bias.within_pearson)],
         ["within prompts, Pearson, log length", with_interval(bias.within_pearson_log)],
         ["within prompts, Spearman", with_interval(bias.within_spearman)],
-        ["accuracy, chosen longer minus shorter", with_interval(bias.accuracy_gap, "points")],
+        ["accuracy, longer minus shorter", with_interval(bias.accuracy_gap, "points")],
     ]
     lengths, scores = [point.length for point in bias.points], [point.score for point in bias.points]
     return Section("Reward against length").add(

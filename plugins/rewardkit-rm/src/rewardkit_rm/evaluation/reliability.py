@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-__all__ = ["BINS", "bin_of", "brier", "confidence", "negative_log_likelihood", "outcome"]
+from rewardkit_rm.evaluation.bootstrap import Floats
 
-Floats = NDArray[np.float64]
+__all__ = ["BINS", "bin_of", "brier", "confidence", "negative_log_likelihood", "outcome"]
 
 BINS = 10
 """Bins of confidence, of equal width from 0.5 to 1."""

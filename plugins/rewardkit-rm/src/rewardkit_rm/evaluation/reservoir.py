@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+
+from rewardkit_rm.evaluation.bootstrap import Clusters, Floats
 
 __all__ = ["Reservoir"]
-
-Floats = NDArray[np.float64]
-Clusters = NDArray[np.uint64]
 
 _OWN_STREAM = 0x52657365  # data that was drawn with the same seed must not decide which rows are kept
 

@@ -20,11 +20,9 @@ __all__ = ["ChatTemplate", "TemplateRefusal"]
 
 # no part of the one is a part of the other, the day of the week included
 _CLOCKS = (datetime(2001, 2, 3, 4, 5, 6), datetime(2019, 12, 26, 22, 44, 33))
-_MISTAKES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-_PROBES = (
-    [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}],
-    [{"role": "system", "content": "c"}, {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}],
-)
+_MISTAKES = (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError)
+_ASKED = {"role": "user", "content": "a"}
+_PROBES = ([_ASKED], [{"role": "system", "content": "c"}, _ASKED])
 
 
 class TemplateRefusal(ModelError):
@@ -41,7 +39,7 @@ class ChatTemplate:
             the clock.
 
     Raises:
-        ModelError: If it is no template, or writes today's date and none is pinned.
+        ModelError: If it is no template, leaves out what the assistant says, or writes today's date and none is pinned.
 
     Example:
         >>> template = ChatTemplate("{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}", {})
@@ -52,13 +50,13 @@ class ChatTemplate:
     def __init__(self, source: str, special_tokens: Mapping[str, str], pinned: date | None = None) -> None:
         try:
             self._template = _environment().from_string(source)
-        except TemplateError as error:
+        except (TemplateError, TypeError) as error:
             raise ModelError(f"the chat template is broken: {error}") from None
         self._variables: dict[str, Any] = {**special_tokens, "tools": None, "documents": None}
         self._pinned = pinned
         if pinned is not None:
             self._variables["date_string"] = pinned.strftime("%d %b %Y")
-        self._refuse_todays_date()
+        self._try()
 
     def render(self, messages: Sequence[Mapping[str, Any]]) -> str:
         """Return a conversation as text.
@@ -91,12 +89,14 @@ class ChatTemplate:
             raise TemplateRefusal(f"the chat template refuses this conversation: {error}") from None
         return text, bool(asked)
 
-    def _refuse_todays_date(self) -> None:
-        for messages in _PROBES:
+    def _try(self) -> None:
+        for turns in _PROBES:
             try:
-                self.render(messages)
+                said = [self.render([*turns, {"role": "assistant", "content": text}]) for text in ("b", "d")]
             except TemplateRefusal:
                 continue
+            if said[0] == said[1]:
+                raise ModelError("the chat template leaves out what the assistant says, so that all scores are equal")
 
 
 class _Generation(Extension):

@@ -26,6 +26,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from rewardkit.messages import Message, prompt_text
+from rewardkit.thinking import visible_span
 from rewardkit_rm.models.chat import ChatTemplate, TemplateRefusal
 from rewardkit_rm.models.errors import ModelError
 from rewardkit_rm.models.settings import EncodingSettings
@@ -75,6 +76,8 @@ class ResponseEncoder:
       prompt that is text is one turn of the user. The template alone decides about beginning- and end-of-text tokens.
       What it adds is scored with the rest: a default system prompt, or the empty ``<think>`` block that templates of
       Qwen3's kind put before an answer without reasoning.
+      It may leave out thinking and white space of the completion, as some do; where it leaves out or changes anything
+      else, the row is not scored.
     * ``pair``: two segments. ``plain``: prompt, blank line, completion, end-of-text token.
 
     A sequence that is longer than ``max_length`` loses the *first* tokens of its prompt (never the beginning-of-text
@@ -197,7 +200,10 @@ class ResponseEncoder:
         if self._chat is not None:
             turns = ({"role": "user", "content": prompt},) if isinstance(prompt, str) else prompt
             turns = tuple(self._plain_turn(turn) for turn in turns)
-            return _Written(self._chat.render([*turns, _assistant(completion)]), prompt=turns)
+            text = self._chat.render([*turns, _assistant(completion)])
+            if not _holds(text, completion):
+                raise TemplateRefusal("the chat template does not write the whole completion")
+            return _Written(text, prompt=turns)
         text = self._plain_text(text_of(prompt))
         if self.format == "pair":
             return _Written(text, completion=completion)
@@ -295,6 +301,14 @@ def _in_windows(tokens: Any, ids: list[int], kinds: list[int], first: int, last:
     return Encoded(ids, kinds, cut=kept - first, windows=parts)
 
 
+def _holds(text: str, completion: str) -> bool:
+    """Tell whether a text holds a completion, or what it shows behind its thinking; white space does not count."""
+    if completion.strip() in text:
+        return True
+    start, end = visible_span(completion)
+    return "".join(completion[start:end].split()) in "".join(text.split())
+
+
 def _common_length(one: str, other: str) -> int:
     """Return how many characters two texts begin with together."""
     if other.startswith(one):
@@ -338,8 +352,12 @@ def _read_template(path: str) -> str:
 
 
 def _own_limit(tokenizer: PreTrainedTokenizerBase) -> int | None:
-    limit = tokenizer.model_max_length
-    return None if limit is None or limit > _UNLIMITED else int(limit)
+    limit: Any = tokenizer.model_max_length
+    if limit is None:
+        return None
+    if not isinstance(limit, int | float) or limit < 1:
+        raise ModelError(f"tokenizer_config.json: model_max_length must be a number of tokens, got {limit!r}")
+    return None if limit > _UNLIMITED else int(limit)
 
 
 def _least(*limits: int | None) -> int | None:

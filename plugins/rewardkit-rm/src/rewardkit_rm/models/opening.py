@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -49,7 +50,15 @@ def load(path: str | Path, *, device: str = "auto", dtype: str = "auto", trust_r
     tokenizer = source.tokenizer()
     check_vocabulary(tokenizer, model.body, source.base)
     encoder = ResponseEncoder(tokenizer, card.encoding if card else None, length_limit(model.body.config))
-    return Scorer(model.to(place).eval().requires_grad_(False), encoder, source.base, digest_of(source.folder))
+    model = _unmapped(model).to(place).eval().requires_grad_(False)
+    return Scorer(model, encoder, source.base, digest_of(source.folder))
+
+
+def _unmapped(model: RewardModel) -> RewardModel:
+    """Copy the weights, which safetensors maps from the file: whoever writes to it would change scores, or kill us."""
+    for tensor in (*model.parameters(), *model.buffers()):
+        tensor.data = tensor.data.clone()
+    return model
 
 
 def _headed(source: Source, card: SavedModel, dtype: torch.dtype) -> RewardModel:
@@ -66,18 +75,23 @@ def _headed(source: Source, card: SavedModel, dtype: torch.dtype) -> RewardModel
 
 
 def _classifier(source: Source, dtype: torch.dtype) -> RewardModel:
+    if not (source.folder / "config.json").is_file():
+        raise ModelError(f"{source.folder}: {CARD} tells of a classifier, and there is no config.json")
     config = source.config()
     _refuse_others(source, config)
     body, missing = source.weights(AutoModelForSequenceClassification, dtype=dtype)
     if missing:
         raise ModelError(f"{source.base}: its files hold no weights for {some_of(missing)}")
     head = take_head(body, source.base)
-    head.output.load_state_dict(read_tensors(source.folder, f"{head.place}."))  # as exact as they were saved
+    saved = read_tensors(source.folder, f"{head.place}.")
+    if saved.keys() == head.output.state_dict().keys():  # else older names, which transformers knows
+        head.output.load_state_dict(saved)  # as exact as they were saved
     return RewardModel(body, head, "classifier", "own" if is_encoder(config) else "last")
 
 
 def _refuse_others(source: Source, config: PreTrainedConfig) -> None:
-    kinds = config.architectures or []
+    named: Any = config.architectures
+    kinds = list(map(str, named)) if isinstance(named, list) else []
     own_code = "AutoModelForSequenceClassification" in (getattr(config, "auto_map", None) or {})
     if own_code and not source.trust_remote_code:
         raise ModelError(source.needs_trust())

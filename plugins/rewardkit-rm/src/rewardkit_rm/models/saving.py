@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from rewardkit.errors import ConfigError
+from rewardkit.errors import ConfigError, RewardKitError
 from rewardkit.validation import problems_of
 from rewardkit_rm.models.adapters import merged_state
 from rewardkit_rm.models.classifier import with_head
@@ -40,6 +40,10 @@ __all__ = ["BACKBONE", "CARD", "HEAD", "SavedModel", "read_card", "save"]
 CARD = "reward_model.json"
 BACKBONE = "backbone"
 HEAD = "head.safetensors"
+_WRITTEN = {
+    "head": ("backbone", "head.safetensors", "chat_template.jinja"),
+    "classifier": ("config.json", "model*.safetensors", "model.safetensors.index.json", "chat_template.jinja"),
+}
 _VERSIONS = ("rewardkit-rm", "torch", "transformers")
 
 
@@ -68,6 +72,8 @@ class SavedModel(BaseModel):
 
     @model_validator(mode="after")
     def _belong_together(self) -> Self:
+        if self.encoding.chat_template is not None:
+            raise ValueError("encoding.chat_template must be empty; the template lies with the tokenizer in the folder")
         if self.architecture == "head" and (self.pooling == "own" or self.head is None):
             raise ValueError("architecture 'head' needs a 'head', and pooling 'last' or 'mean'")
         return self
@@ -92,7 +98,8 @@ def save(scorer: Scorer, folder: str | Path) -> str:
     """Save a reward model, adapters merged into its weights; return the digest of what was written.
 
     Everything is written beside what the folder holds and moved into place at the end, so that a full disk leaves a
-    model that was there whole. Other files of the folder, as a calibration, stay.
+    model that was there whole. Of a model that rewardkit saved there before, nothing is left; other files of the
+    folder, as a calibration, stay.
 
     Raises:
         ModelError: If the folder cannot be written.
@@ -102,6 +109,7 @@ def save(scorer: Scorer, folder: str | Path) -> str:
         target.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=target, prefix=".saving-") as unfinished:
             _write(scorer, Path(unfinished))
+            _remove_former(target, Path(unfinished))
             for entry in sorted(Path(unfinished).iterdir(), key=lambda entry: entry.name == CARD):
                 _replace(entry, target / entry.name)
     except (OSError, SafetensorError) as error:
@@ -125,6 +133,18 @@ def _write_weights(model: RewardModel, folder: Path) -> None:
     state |= {f"{model.head.place}.{name}": tensor for name, tensor in model.head.output.state_dict().items()}
     with with_head(model.body, model.head) as whole:
         whole.save_pretrained(folder, state_dict=state)
+
+
+def _remove_former(target: Path, unfinished: Path) -> None:
+    """Remove the files of a model that we saved and that the new one does not replace, as of another architecture."""
+    try:
+        former = read_card(target).architecture
+    except RewardKitError:
+        return
+    (target / CARD).unlink()  # half of one model and half of another must not look like either
+    for entry in {entry for pattern in _WRITTEN[former] for entry in target.glob(pattern)}:
+        if not (unfinished / entry.name).exists():
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
 
 def _replace(new: Path, old: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from rewardkit_rm.pairs.pair import Prompt
 __all__ = ["embed_texts", "fingerprint"]
 
 _PART = 1024
+_KEY_BYTES = 16
 
 Text = tuple[Prompt, str]
 
@@ -28,8 +30,9 @@ def embed_texts(
 ) -> Tensor:
     """Return the features of texts, from the disk where they have been computed before.
 
-    Texts go in parts of a fixed size, each a file named by a hash of the backbone and the part's texts: what is on
-    disk is right or not found, and a run that was killed goes on with the part it was at.
+    What is computed goes to the disk in parts of a fixed size, each text under a hash of itself and of the backbone: it
+    is found again whatever set it is in, what is there is right, and a run that was killed goes on with the part it
+    was at.
 
     Args:
         scorer: The model; its head plays no role.
@@ -41,11 +44,15 @@ def embed_texts(
         Shape ``(N, H)``, float32; nan where a text cannot be encoded.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    backbone = fingerprint(scorer)
-    parts = [texts[start : start + _PART] for start in range(0, len(texts), _PART)]
+    keys = _keys(texts, fingerprint(scorer))
     features = np.empty((len(texts), scorer.model.feature_size), dtype=np.float32)
-    for number, part in enumerate(parts):
-        features[number * _PART : number * _PART + len(part)] = _part(scorer, part, folder, backbone, advance)
+    missing = _read(folder, keys, features)
+    advance(len(texts) - len(missing))
+    for start in range(0, len(missing), _PART):
+        part = missing[start : start + _PART]
+        prompts, completions = zip(*(texts[place] for place in part), strict=True)
+        features[part] = scorer.embed(prompts, completions, progress=advance)
+        _write(folder, keys[part], features[part])
     return torch.from_numpy(features)
 
 
@@ -64,39 +71,45 @@ def fingerprint(scorer: Scorer) -> str:
     return digest.hexdigest()
 
 
-def _part(
-    scorer: Scorer, texts: Sequence[Text], folder: Path, backbone: str, advance: Callable[[int], None]
-) -> NDArray[np.float32]:
-    path = folder / f"{_name(texts, backbone)}.npy"
-    shape = (len(texts), scorer.model.feature_size)
-    stored = _stored(path, shape)
-    if stored is not None:
-        advance(len(texts))
-        return stored
-    prompts, completions = zip(*texts, strict=True)
-    features = scorer.embed(prompts, completions, progress=advance)
+def _keys(texts: Sequence[Text], backbone: str) -> NDArray[np.uint8]:
+    """Return 16 bytes for each text, shape ``(N, 16)``."""
+    keys = np.empty((len(texts), _KEY_BYTES), dtype=np.uint8)
+    for place, (prompt, completion) in enumerate(texts):
+        content = prompt if isinstance(prompt, str) else [dict(turn) for turn in prompt]
+        text = json.dumps([backbone, content, completion]).encode()
+        keys[place] = np.frombuffer(hashlib.sha256(text).digest()[:_KEY_BYTES], dtype=np.uint8)
+    return keys
+
+
+def _read(folder: Path, keys: NDArray[np.uint8], features: NDArray[np.float32]) -> list[int]:
+    """Fill in the features that are on disk; return the places of those that are not."""
+    places = {key.tobytes(): place for place, key in enumerate(keys)}
+    missing = set(range(len(keys)))
+    for path in sorted(folder.glob("*.npz")):
+        missing.difference_update(_read_part(path, places, features))
+    return sorted(missing)
+
+
+def _read_part(path: Path, places: dict[bytes, int], features: NDArray[np.float32]) -> list[int]:
+    """Fill in what one file holds; nothing of one that was cut short or is none of ours: it is computed again."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as part:
+            found = {row: places.get(key.tobytes()) for row, key in enumerate(part["keys"])}
+            rows = [row for row, place in found.items() if place is not None]
+            targets = [place for place in found.values() if place is not None]
+            if rows:
+                features[targets] = part["features"][rows]
+            return targets
+    except (OSError, ValueError, EOFError, KeyError, IndexError, zipfile.BadZipFile):
+        return []
+
+
+def _write(folder: Path, keys: NDArray[np.uint8], features: NDArray[np.float32]) -> None:
+    path = folder / f"{hashlib.sha256(keys.tobytes()).hexdigest()[:32]}.npz"
     partial = path.with_suffix(f".{os.getpid()}.partial")
     try:
         with partial.open("wb") as file:
-            np.save(file, features, allow_pickle=False)
+            np.savez(file, keys=keys, features=features)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-    return features
-
-
-def _name(texts: Sequence[Text], backbone: str) -> str:
-    digest = hashlib.sha256(backbone.encode())
-    for prompt, completion in texts:
-        content = prompt if isinstance(prompt, str) else [dict(turn) for turn in prompt]
-        digest.update(json.dumps([content, completion]).encode() + b"\n")
-    return digest.hexdigest()[:32]
-
-
-def _stored(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32] | None:
-    """Return what is on disk, unless there is nothing or it was cut short."""
-    try:
-        found: NDArray[np.float32] = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return None
-    return found if found.shape == shape and found.dtype == np.float32 else None
