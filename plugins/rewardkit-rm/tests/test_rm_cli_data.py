@@ -234,7 +234,7 @@ class TestAnnotators:
     def test_json_and_pairs_go_their_own_ways(self, votes: Path, tmp_path: Path) -> None:
         out = tmp_path / "out.jsonl"
         done = run("annotators", votes, "--json", "-o", out)
-        assert json.loads(done.stdout)["percent"] == 0.75
+        assert json.loads(done.stdout)["observed"] == 0.75
         assert done.stderr == f"9 votes made 5 pairs, written to {out}\n"
         found = [(row["chosen"], row.get("probability", 1), row.get("tie", False)) for row in rows_of(out)]
         assert found == [

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -260,3 +263,47 @@ def test_a_calibration_of_another_model_is_refused(config: Path) -> None:
         ConfigError, match="rewards.taste.normalize: calibrated for the weights .*, but 'reward_model' has"
     ):
         rk.load(config)
+
+
+@pytest.mark.parametrize("name", ["chat_template.jinja", "tokenizer_config.json", "special_tokens_map.json"])
+def test_a_changed_template_or_token_is_another_model(chat: str, tmp_path: Path, name: str) -> None:
+    folder = shutil.copytree(chat, tmp_path / "rm")
+    before, model = stored_digest(str(folder)), loaded(str(folder))
+    assert loaded(str(folder)) is model
+    old = (folder / name).read_text() if (folder / name).is_file() else "{}"
+    (folder / name).write_text(f"{old} ")
+    assert stored_digest(str(folder)) != before
+    assert loaded(str(folder)).scorer.digest == stored_digest(str(folder))
+
+
+def test_files_of_other_folders_inside_do_not_change_the_digest(chat: str, tmp_path: Path) -> None:
+    folder = shutil.copytree(chat, tmp_path / "rm")
+    before = stored_digest(str(folder))
+    shutil.copytree(chat, folder / "checkpoints" / "step-1")
+    shutil.copytree(chat, folder / "older")
+    assert stored_digest(str(folder)) == before
+
+
+FORKED = """
+import os, sys, torch
+from rewardkit_rm.component import RewardModelScorer
+import rewardkit as rk
+torch.set_num_threads(2)
+reward = rk.load(RewardModelScorer(model=sys.argv[1], device="cpu"))
+batch = rk.Batch.from_columns({"prompt": ["q " * 400] * 8, "completion": ["a " * at for at in range(8)]})
+torch.rand(1000, 1000) @ torch.rand(1000, 1000)  # starts the threads that a child does not have
+before = reward.score(batch).totals.tolist()
+from rewardkit_rm.loaded import _models
+next(iter(_models.values())).lock.acquire()  # another thread is scoring at that moment
+if not (child := os.fork()):
+    after = reward.score(batch).totals.tolist()
+    torch.rand(1000, 1000) @ torch.rand(1000, 1000)
+    os._exit(0 if max(abs(a - b) for a, b in zip(before, after)) < 1e-4 else 3)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_process_scores_and_does_not_hang(chat: str) -> None:
+    found = subprocess.run([sys.executable, "-c", FORKED, chat], capture_output=True, text=True, timeout=120)
+    assert (found.stdout, found.returncode) == ("0\n", 0), found.stderr

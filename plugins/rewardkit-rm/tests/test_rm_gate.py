@@ -66,7 +66,7 @@ def test_one_failing_row_fails_the_gate(outcomes: list[Any], verdict: str, sente
     assert report.verdict == verdict
     assert report.passed == (verdict == "pass")
     assert report.sentence.startswith(sentence)
-    assert report.reasons == ([] if verdict == "pass" else [f"row {verdict}: 1 (2)"])
+    assert report.reasons == ([] if verdict == "pass" else [f"row {verdict}: 1 (must be: 2)"])
 
 
 # Planted faults in scored pairs
@@ -178,14 +178,16 @@ def test_spill_over_is_judged(right: int, outcome: str) -> None:
         (None, "fail", "none"),
         (Calibration(mean=0.0, std=1.0, model="other"), "fail", "of other weights (other, not this)"),
         (Calibration(mean=0.0, std=1.0, model="this", n=9), "pass", "mean 0, std 1 of 9 scores"),
-        (Calibration(mean=0.0, std=1.0), "pass", "mean 0, std 1 of an unknown number of scores"),
+        (Calibration(mean=0.0, std=1.0, model="this"), "pass", "mean 0, std 1 of an unknown number of scores"),
+        (Calibration(mean=0.0, std=1.0), "unclear", "it does not say of which weights"),
+        (Calibration(mean=0.0, std=1.0, component="length"), "fail", "of another component ('length')"),
     ],
 )
 def test_a_calibration_of_these_weights_must_be_there(
     calibration: Calibration | None, outcome: str, measured: str
 ) -> None:
     row = calibration_row(calibration, "this")
-    assert (row.outcome, row.measured, bool(row.advice)) == (outcome, measured, outcome == "fail")
+    assert (row.outcome, row.measured, bool(row.advice)) == (outcome, measured, outcome != "pass")
 
 
 @pytest.mark.parametrize(
@@ -310,14 +312,14 @@ def test_longer_is_better_fails_on_real_preferences(longer: Scorer) -> None:
 def test_empty_and_long_completions_that_cannot_be_scored_fail(tmp_path: Path) -> None:
     from tiny_models import save_classifier
 
-    rows = list(edge_rows(load(save_classifier(tmp_path, "bert")), [Pair("q", "y", "z")], 4096))
+    rows = list(edge_rows(load(save_classifier(tmp_path, "bert")).score, [Pair("q", "y", "z")]))
     assert rows[1].outcome == "fail"
     assert "more than the 128 that fit" in rows[1].measured
     assert "on_error or on_truncated" in rows[1].advice
 
 
 def test_without_prompts_edges_are_not_measured(letters: Scorer) -> None:
-    assert [row.outcome for row in edge_rows(letters, [], 4096)] == ["not measured", "not measured"]
+    assert [row.outcome for row in edge_rows(letters.score, [])] == ["not measured", "not measured"]
 
 
 def test_prompts_are_drawn_by_their_hash_whatever_the_order() -> None:

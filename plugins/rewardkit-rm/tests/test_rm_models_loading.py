@@ -238,6 +238,7 @@ class TestFoldersThatAreNoRewardModel:
     @pytest.mark.parametrize("outside", ["../other.safetensors", "/etc/other.safetensors"])
     def test_an_index_that_leaves_the_folder_is_refused(self, tmp_path: Path, outside: str) -> None:
         folder = Path(save_classifier(tmp_path / "model"))
+        (folder / "model.safetensors").rename(folder / "other.safetensors")
         (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"score.weight": outside}}))
         with pytest.raises(ModelError, match="'weight_map' should say in which file of the folder each"):
             load(folder)

@@ -118,7 +118,8 @@ class TestProblems:
         assert scored.problems == dict.fromkeys([0, 1], f"the model's score is {broken}")
 
     def test_a_date_in_the_template_stops_everything(self) -> None:
-        template = "{% for m in messages %}{% if 'now' in m.content %}{{ strftime_now('%c') }}{% endif %}{% endfor %}"
+        date = "{% if 'now' in m.content %}{{ strftime_now('%c') }}{% endif %}"
+        template = f"{{% for m in messages %}}{date}{{{{ m.content }}}}{{% endfor %}}"
         scorer = Scorer(SHARED.model, ResponseEncoder(tiny_tokenizer("chat", chat_template=template + "x")))
         with pytest.raises(ModelError, match="the chat template writes today's date"):
             scorer.score(["a", "now"], ["x", "y"])

@@ -42,7 +42,7 @@ def test_cohens_kappa_is_the_one_worked_by_hand() -> None:
     # Both say A on 4 items and B on 2, ann A and bob B on 1, ann B and bob A on 1: p_o = 6/8,
     # p_e = 5/8 * 5/8 + 3/8 * 3/8 = 34/64, kappa = (48 - 34) / (64 - 34) = 14/30.
     found = agreement(votes_of({"ann": "AAAABBAB", "bob": "AAAABBBA"}))
-    assert found.percent == pytest.approx(6 / 8)
+    assert found.observed == pytest.approx(6 / 8)
     assert found.cohen == pytest.approx(14 / 30)
 
 
@@ -62,7 +62,7 @@ def test_fleiss_kappa_is_the_one_worked_by_hand() -> None:
     assert found.fleiss == pytest.approx(22 / 82)
     assert found.fleiss_items == 4
     assert found.cohen is None
-    assert found.percent == pytest.approx(7 / 12)
+    assert found.observed == pytest.approx(7 / 12)
 
 
 def test_fleiss_counts_the_items_with_the_commonest_number_of_votes() -> None:
@@ -83,7 +83,7 @@ def test_cohens_kappa_is_that_of_scikit_learn_in_any_order(both: list[tuple[str,
     found = agreement(votes)
     if len(set(first + second)) == 1:
         assert found.cohen is found.fleiss is found.krippendorff is None
-        assert found.percent == 1.0
+        assert found.observed == 1.0
     else:
         assert found.cohen == pytest.approx(cohen_kappa_score(list(first), list(second)))
 
@@ -96,14 +96,14 @@ def test_whose_vote_comes_first_does_not_bend_the_kappa() -> None:
     ann_first = agreement(votes_of({"ann": letters, "bob": other}))
     bob_first = agreement(votes_of({"bob": other, "ann": letters}))
     assert ann_first.cohen == bob_first.cohen == pytest.approx(0.5, abs=0.02)
-    assert ann_first.percent == 0.75
+    assert ann_first.observed == 0.75
 
 
 def test_repeated_and_unnamed_votes_are_counted_and_the_last_vote_holds() -> None:
     votes = [vote(0, "A", "ann"), vote(0, "B", "bob"), vote(0, "B", "ann"), vote(0, "A"), vote(1, "A")]
     found = agreement(votes)
     assert (found.items, found.shared, found.votes, found.repeated, found.unnamed) == (2, 1, 2, 1, 2)
-    assert found.percent == 1.0
+    assert found.observed == 1.0
 
 
 def test_each_annotator_is_compared_with_the_others() -> None:
@@ -116,7 +116,7 @@ def test_each_annotator_is_compared_with_the_others() -> None:
 
 def test_without_any_shared_item_nothing_is_measured() -> None:
     found = agreement(votes_of({"ann": "A.", "bob": ".B"}))
-    assert (found.percent, found.cohen, found.fleiss, found.krippendorff, found.shared) == (None, None, None, None, 0)
+    assert (found.observed, found.cohen, found.fleiss, found.krippendorff, found.shared) == (None, None, None, None, 0)
     assert agreement([]).votes == 0
 
 

@@ -15,6 +15,7 @@ from rewardkit_rm.models.encoding import ResponseEncoder
 from rewardkit_rm.models.scorer import Scorer
 from rewardkit_rm.models.settings import EncodingSettings
 from rewardkit_rm.pairs.pair import Pair
+from rewardkit_rm.pairs.splitting import split_by_prompt
 from rewardkit_rm.training.config import load_config
 from rewardkit_rm.training.errors import TrainingError
 from rewardkit_rm.training.features import embed_texts, fingerprint
@@ -69,6 +70,13 @@ def test_a_share_of_the_prompts_is_set_aside() -> None:
 def test_what_the_checks_call_an_error_is_said(pair: Callable[[int], Pair], said: str) -> None:
     messages = sets([pair(number) for number in range(100)])[1]
     assert any(said in message and message.endswith("see 'rewardkit rm data check'") for message in messages)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 7])
+def test_a_part_that_was_split_off_before_with_the_same_seed_is_split_again(seed: int) -> None:
+    part = split_by_prompt(PAIRS, {"train": 0.8, "validation": 0.2}, seed)["train"]
+    found, _ = sets(part, data={"split_seed": seed, "validation_share": 0.2})
+    assert 5 <= len(found["validation"]) <= 28  # 16 ± 3
 
 
 def test_another_split_seed_sets_other_prompts_aside() -> None:

@@ -35,13 +35,15 @@ class RewardModelScorer(Component):
 
     ``model`` is a folder: one that ``rewardkit rm train`` wrote, or any Hugging Face sequence classifier with one
     label and weights in safetensors. In a config file, a relative path starts from the folder of that file. The model
-    is loaded when the first batch is scored, and shared by all equal components of a process.
+    is loaded when the first batch is scored, and shared by all equal components of a process; it is loaded again when
+    its files change. A process that was forked afterwards scores with one thread.
 
     Where the batch carries chat messages, the model's chat template sees their turns up to the completion; else the
     prompt is one turn of the user. Thinking is cut off before the model reads the completion, unless ``thinking`` says
-    ``keep``; a completion that never leaves its thinking shows nothing, and the model scores the empty answer. Prompts
-    that are too long lose their beginning, answers never lose anything: a sample whose answer does not fit, or whose
-    score is no finite number, is a failure with its reason.
+    ``keep`` (what the chat template of the model leaves out of it is lost even so); a completion that never leaves its
+    thinking shows nothing, and the model scores the empty answer. Prompts that are too long lose their beginning,
+    answers never lose anything: a sample whose answer does not fit, or whose score is no finite number, is a failure
+    with its reason.
 
     The range has no bounds, and the scale is the model's own: normalise it by a calibration (``rewardkit rm
     calibrate``). A sample gets the same score in every batch, but for rounding (1e-4 in float32, some 1e-2 in

@@ -75,8 +75,10 @@ def calibrate(
 
 
 def _output(model: str) -> Path:
-    if not Path(model).is_dir():
-        raise RewardKitError(f"{model!r} is no folder here: say with --output where the calibration goes")
+    from rewardkit_rm.models.sources import locate
+
+    if locate(model) != Path(model):
+        raise RewardKitError(f"{model} is no folder of yours: say with --output where the calibration goes")
     return Path(model, "calibration.json")
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import click
 
 from rewardkit_rm.cli.model_options import model_arguments
 from rewardkit_rm.cli.outputs import check_outputs
-from rewardkit_rm.cli.pair_arguments import pair_arguments, watched
+from rewardkit_rm.cli.pair_arguments import Watched, pair_arguments
 
 if TYPE_CHECKING:
     from rewardkit import Calibration
@@ -65,8 +66,10 @@ def check(
     known = _calibration(model, calibration)
     others = {Path(path).name: PairFiles([path], files.layout) for path in other}
     scorer = load()
-    with watched(files, quiet) as pairs:
-        checked = check_model(scorer, pairs, calibration=known, others=others, batch_tokens=batch_tokens)
+    with _watched(files, quiet) as (pairs, behind):
+        checked = check_model(
+            scorer, pairs, calibration=known, others=others, batch_tokens=batch_tokens, progress=behind
+        )
     if html is not None:
         from rewardkit_rm.gate.page import gate_page
 
@@ -76,6 +79,38 @@ def check(
     else:
         _print(checked.report)
     ctx.exit(0 if checked.report.passed else 1)
+
+
+class _Work:
+    """What the progress bar shows: half of it are the files, the other half is what is scored behind them."""
+
+    def __init__(self, files: PairFiles) -> None:
+        self.files = files
+        self.share = 0.0
+
+    @property
+    def size(self) -> int:
+        return 2 * self.files.size
+
+    @property
+    def position(self) -> int:
+        return self.files.position + int(self.share * self.files.size)
+
+
+@contextmanager
+def _watched(files: PairFiles, quiet: bool) -> Iterator[tuple[Watched, Callable[[int, int], None]]]:
+    """Return the pairs, and what to call with the completions done and those to do behind them."""
+    from rewardkit.cli.screen import progress
+
+    work = _Work(files)
+    with progress(work, quiet) as update:
+        pairs = Watched(files, update)
+
+        def behind(done: int, total: int) -> None:
+            work.share = done / total
+            update(pairs.count + done)
+
+        yield pairs, behind
 
 
 def _calibration(model: str, named: str | None) -> Calibration | None:

@@ -236,7 +236,7 @@ def _print_agreement(found: Agreement) -> None:
 
     made = table("agreement", "", "of", numbers=("",))
     made.add_row(
-        "same verdict", percent(found.percent), f"{found.shared:,} of {found.items:,} items, judged twice or more"
+        "same verdict", percent(found.observed), f"{found.shared:,} of {found.items:,} items, judged twice or more"
     )
     if len(found.annotators) == 2:
         made.add_row("Cohen's kappa", figure(found.cohen), f"{found.shared:,} items")

@@ -200,10 +200,9 @@ def _score_row(pair: ScoredPair) -> dict[str, Any]:
         "probability": pair.probability,
         "problem": encodable(pair.problem),
     }
-    usual = {"id": "", "domain": "", "prompt_key": "", "tie": False, "probability": 1.0, "problem": ""}
-    unsaid = {name for name, value in usual.items() if row[name] == value}
-    unsaid |= {name for name in ("chosen_length", "rejected_length") if row[name] is None}
-    return {name: value for name, value in row.items() if name not in unsaid}
+    usual: dict[str, Any] = {"id": "", "domain": "", "prompt_key": "", "tie": False, "probability": 1.0, "problem": ""}
+    usual |= {"chosen_length": None, "rejected_length": None}
+    return {name: value for name, value in row.items() if name not in usual or value != usual[name]}
 
 
 def _training_accuracy(model: str | None) -> float | None:

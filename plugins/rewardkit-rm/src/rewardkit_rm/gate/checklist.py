@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 
 from rewardkit import Calibration
 from rewardkit.cli.screen import count, figure, percent
+from rewardkit.errors import shown
 from rewardkit_rm.calibrating import Drift
+from rewardkit_rm.component import RewardModelScorer
 from rewardkit_rm.evaluation.evaluation import Evaluation, Figure, Slice, SpillOver
 from rewardkit_rm.gate.report import GateRow, Outcome, judge
 
@@ -18,6 +20,8 @@ _CHANCE = 0.5
 _CORRELATION = 0.5
 _UNSCORED = 0.01
 _DOMAIN_PAIRS = 50
+_SHORTER_PAIRS = 20
+_UNNAMED = "(none)"
 _STD = (0.05, 20.0)
 _DOMAINS_SHOWN = 5
 
@@ -68,7 +72,8 @@ def _accuracy_row(evaluation: Evaluation) -> GateRow:
 
 
 def _domain_row(evaluation: Evaluation) -> GateRow:
-    known = [part for part in evaluation.by_domain if part.pairs >= _DOMAIN_PAIRS and part.accuracy.value is not None]
+    named = [part for part in evaluation.by_domain if len(evaluation.by_domain) > 1 or part.name != _UNNAMED]
+    known = [part for part in named if part.pairs >= _DOMAIN_PAIRS and part.accuracy.value is not None]
     known.sort(key=lambda part: part.accuracy.value or 0.0)
     outcomes = {part.name: judge(part.accuracy, _ACCURACY, strict=False) for part in known}
     outcome: Outcome = next((one for one in ("fail", "unclear", "pass") if one in outcomes.values()), "not measured")
@@ -76,7 +81,8 @@ def _domain_row(evaluation: Evaluation) -> GateRow:
         id="domains",
         title="No weak domain",
         outcome=outcome,
-        measured="; ".join(map(_domain, known[:_DOMAINS_SHOWN])) or f"no domain with {_DOMAIN_PAIRS} pairs",
+        measured="; ".join(map(_domain, known[:_DOMAINS_SHOWN]))
+        or (f"no domain with {_DOMAIN_PAIRS} pairs" if named else "no pair names a domain"),
         bound=f"{percent(_ACCURACY)} in every domain of {_DOMAIN_PAIRS} pairs or more",
         value=known[0].accuracy.value if known else None,
         advice=_advice(
@@ -102,12 +108,14 @@ def _length_rows(evaluation: Evaluation) -> Iterator[GateRow]:
     found = Figure(value=None) if shorter is None else shorter.accuracy
     outcome = judge(found, _CHANCE, strict=False)
     pairs = 0 if shorter is None else shorter.pairs
+    if pairs < _SHORTER_PAIRS and evaluation.length is not None:
+        outcome = "unclear"
     yield GateRow(
         id="shorter",
         title="Accuracy where the better side is shorter",
         outcome=outcome,
         measured=f"{_told(found, points)} of {count(pairs, 'pair')}",
-        bound=f"at least {percent(_CHANCE)}",
+        bound=f"at least {percent(_CHANCE)}, of at least {_SHORTER_PAIRS} pairs",
         value=found.value,
         advice=_advice(
             outcome,
@@ -168,12 +176,16 @@ def calibration_row(calibration: Calibration | None, digest: str) -> GateRow:
     advice, told = "", ""
     if calibration is None:
         outcome, told = "fail", "none"
+    elif calibration.component not in (None, RewardModelScorer.name):
+        outcome, told = "fail", f"of another component ({shown(calibration.component)})"
     elif calibration.model is not None and calibration.model != digest:
         outcome, told = "fail", f"of other weights ({calibration.model[:12]}, not {digest[:12]})"
+    elif calibration.model is None and digest:
+        outcome, told = "unclear", "it does not say of which weights"
     else:
         scores = "an unknown number of scores" if calibration.n is None else count(calibration.n, "score")
         told = f"mean {figure(calibration.mean)}, std {figure(calibration.std)} of {scores}"
-    if outcome == "fail":
+    if outcome != "pass":
         advice = "Run rewardkit rm calibrate MODEL DATA, and name its file in the config: normalize: …/calibration.json"
     return GateRow(
         id="calibration",

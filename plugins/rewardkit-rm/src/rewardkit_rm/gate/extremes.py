@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,9 +13,13 @@ from rewardkit_rm.gate.report import GateRow
 from rewardkit_rm.pairs.pair import Pair, prompt_key
 
 if TYPE_CHECKING:
-    from rewardkit_rm.models.scorer import Scored, Scorer
+    from rewardkit_rm.models.scorer import Scored
+    from rewardkit_rm.pairs.pair import Prompt
 
-__all__ = ["PromptSample", "edge_rows"]
+__all__ = ["FEWEST_PROMPTS", "PromptSample", "edge_rows"]
+
+FEWEST_PROMPTS = 30
+"""With fewer, an interval over prompts means nothing: it is narrowest where there is only one."""
 
 _LONG = 8_000
 _MOST_ON_TOP = 0.2
@@ -39,9 +43,12 @@ class PromptSample:
     def __init__(self, pairs: Iterable[Pair], size: int) -> None:
         self.pairs, self.size = pairs, size
         self._kept: dict[str, Pair] = {}
+        self._first: set[str] = set()
 
     def __iter__(self) -> Iterator[Pair]:
         for pair in self.pairs:
+            if len(self._first) < FEWEST_PROMPTS:
+                self._first.add(prompt_key(pair.prompt))
             if not pair.tie and pair.chosen.strip() and pair.rejected.strip():
                 self._kept.setdefault(prompt_key(pair.prompt), pair)
                 if len(self._kept) > 8 * self.size:
@@ -52,21 +59,25 @@ class PromptSample:
         self._kept = {key: self._kept[key] for key in heapq.nsmallest(self.size, self._kept)}
 
     @property
+    def prompts(self) -> int:
+        """How many prompts went by; beyond `FEWEST_PROMPTS` they are not counted."""
+        return len(self._first)
+
+    @property
     def kept(self) -> list[Pair]:
         """What was kept, in the order of the hashes."""
         self._shrink()
         return list(self._kept.values())
 
 
-def edge_rows(scorer: Scorer, pairs: Sequence[Pair], batch_tokens: int) -> Iterator[GateRow]:
+def edge_rows(score: Callable[[list[Prompt], list[str]], Scored], pairs: Sequence[Pair]) -> Iterator[GateRow]:
     """Return whether empty and very long completions get a usual score, below that of the better side.
 
     The long one is the rejected side over and over, to 8,000 characters.
 
     Args:
-        scorer: The model.
+        score: Scores completions of prompts, as `Scorer.score` does.
         pairs: One pair of each prompt to try it on.
-        batch_tokens: Tokens that go through the model at a time.
     """
     forms = {
         "chosen": [pair.chosen for pair in pairs],
@@ -74,7 +85,7 @@ def edge_rows(scorer: Scorer, pairs: Sequence[Pair], batch_tokens: int) -> Itera
         "long": [_repeated(pair.rejected) for pair in pairs],
     }
     prompts = [pair.prompt for pair in pairs]
-    scored = {name: scorer.score(prompts, texts, batch_tokens=batch_tokens) for name, texts in forms.items()}
+    scored = {name: score(prompts, texts) for name, texts in forms.items()}
     yield _edge_row("empty", "Empty completions", scored["empty"], scored["chosen"])
     yield _edge_row("long", f"Completions of {_LONG:,} characters", scored["long"], scored["chosen"])
 

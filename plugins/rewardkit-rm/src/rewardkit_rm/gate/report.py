@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from rewardkit_rm.evaluation.evaluation import Figure
 
-__all__ = ["GateReport", "GateRow", "Outcome", "judge"]
+__all__ = ["GateReport", "GateRow", "Outcome", "judge", "unsure"]
 
 Outcome = Literal["pass", "fail", "unclear", "not measured"]
 """``unclear``: the interval reaches to both sides of the bound, or there is too little data. It does not pass."""
@@ -65,9 +65,8 @@ class GateReport(_Model):
     @property
     def reasons(self) -> list[str]:
         """What fails, one line each; where nothing does, what is unclear."""
-        return [
-            f"{row.title}: {row.measured} ({row.bound})" for row in self.rows if row.outcome == self.verdict != "pass"
-        ]
+        deciding = [row for row in self.rows if row.outcome == self.verdict != "pass"]
+        return [f"{row.title}: {row.measured} (must be: {row.bound})" for row in deciding]
 
 
 def judge(figure: Figure, bound: float, *, strict: bool = True) -> Outcome:
@@ -91,3 +90,11 @@ def judge(figure: Figure, bound: float, *, strict: bool = True) -> Outcome:
     if high < bound:
         return "fail"
     return "pass" if (low if strict else figure.value) >= bound else "unclear"
+
+
+def unsure(row: GateRow, prompts: int) -> GateRow:
+    """Return a row that says neither pass nor fail, because its interval rests on so few prompts."""
+    if row.outcome not in ("pass", "fail") or row.id == "unscored":
+        return row
+    seen = "1 prompt shows" if prompts == 1 else f"{prompts} prompts show"
+    return row.model_copy(update={"outcome": "unclear", "advice": f"{seen} nothing: measure on at least 30."})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from functools import cache
 from typing import Any
@@ -39,7 +39,7 @@ class ChatTemplate:
             the clock.
 
     Raises:
-        ModelError: If it is no template, leaves out what the assistant says, or writes today's date and none is pinned.
+        ModelError: If it is no template, or writes today's date and none is pinned.
 
     Example:
         >>> template = ChatTemplate("{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}", {})
@@ -56,7 +56,7 @@ class ChatTemplate:
         self._pinned = pinned
         if pinned is not None:
             self._variables["date_string"] = pinned.strftime("%d %b %Y")
-        self._try()
+        self._refuse_todays_date()
 
     def render(self, messages: Sequence[Mapping[str, Any]]) -> str:
         """Return a conversation as text.
@@ -86,17 +86,25 @@ class ChatTemplate:
                 **self._variables, messages=messages, add_generation_prompt=False, strftime_now=strftime_now
             )
         except (*_MISTAKES, TemplateError) as error:
-            raise TemplateRefusal(f"the chat template refuses this conversation: {error}") from None
+            reason = str(error) or type(error).__name__
+            raise TemplateRefusal(f"the chat template refuses this conversation: {reason}") from None
         return text, bool(asked)
 
-    def _try(self) -> None:
+    def writes_answers(self) -> bool:
+        """Tell whether two answers become two texts; also true where it refuses to be tried."""
+        return all(len(set(texts)) == len(texts) for texts in self._tried())
+
+    def _refuse_todays_date(self) -> None:
+        for _ in self._tried():
+            pass
+
+    def _tried(self) -> Iterator[list[str]]:
+        """Yield the texts of two answers, for each beginning of a conversation that it takes."""
         for turns in _PROBES:
             try:
-                said = [self.render([*turns, {"role": "assistant", "content": text}]) for text in ("b", "d")]
+                yield [self.render([*turns, {"role": "assistant", "content": text}]) for text in ("b", "d")]
             except TemplateRefusal:
                 continue
-            if said[0] == said[1]:
-                raise ModelError("the chat template leaves out what the assistant says, so that all scores are equal")
 
 
 class _Generation(Extension):

@@ -338,7 +338,10 @@ def _chat_template(tokenizer: PreTrainedTokenizerBase, settings: EncodingSetting
         raise ModelError(f"the tokenizer has no chat template that is the default one: {error}") from None
     names = {name: str(token) for name, token in tokenizer.special_tokens_map.items() if isinstance(token, str)}
     pinned = None if settings.template_date is None else date.fromisoformat(settings.template_date)
-    return ChatTemplate(source, names, pinned)
+    template = ChatTemplate(source, names, pinned)
+    if not template.writes_answers():
+        raise ModelError("the chat template leaves out what the assistant says, so that all answers would score alike")
+    return template
 
 
 def _read_template(path: str) -> str:

@@ -124,9 +124,9 @@ def _downloaded(name: str, revision: str | None, gguf_file: str | None) -> Path:
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of what an error says, with the next one if it ends in a colon.
+    r"""Return the first line of what an error says, with the next one if it ends in a colon.
 
-    >>> first_line(ValueError("Error in field 'a':\\n    expected int, got str\\n  more"))
+    >>> first_line(ValueError("Error in field 'a':\n    expected int, got str\n  more"))
     "Error in field 'a': expected int, got str"
     """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]

@@ -54,7 +54,7 @@ class Agreement(BaseModel):
         votes: Votes on them all; a vote that an annotator gave twice counts once, the last one.
         repeated: Votes that were replaced by a later one of the same annotator.
         unnamed: Votes without an annotator; they are left out of everything here.
-        percent: Mean over the shared items of the share of pairs of annotators that say the same.
+        observed: Observed agreement: mean over the shared items of the share of pairs of annotators that say the same.
         cohen: Cohen's kappa (1960), where there are just two annotators, on the items that both judged.
         fleiss: Fleiss' kappa (1971). It takes the same number of votes of every item: those items count that have
             the commonest number above 1.
@@ -70,7 +70,7 @@ class Agreement(BaseModel):
     votes: int
     repeated: int
     unnamed: int
-    percent: float | None
+    observed: float | None
     cohen: float | None
     fleiss: float | None
     fleiss_items: int
@@ -130,7 +130,7 @@ def agreement(pairs: Iterable[Pair]) -> Agreement:
 
     Example:
         >>> votes = [Pair("2+2?", "4", "5", annotator="ann"), Pair("2+2?", "5", "4", annotator="bob")]
-        >>> agreement(votes).percent
+        >>> agreement(votes).observed
         0.0
     """
     votes = _Votes()
@@ -139,14 +139,14 @@ def agreement(pairs: Iterable[Pair]) -> Agreement:
     items = votes.by_item()
     names = sorted({name for _, name in votes.named})
     fleiss, fleiss_items = _fleiss(items)
-    same = [_percent(list(verdicts.values())) for verdicts in items.values() if len(verdicts) > 1]
+    same = [_observed(list(verdicts.values())) for verdicts in items.values() if len(verdicts) > 1]
     return Agreement(
         items=len(votes.items),
         shared=len(same),
         votes=len(votes.named),
         repeated=votes.repeated,
         unnamed=votes.unnamed,
-        percent=float(np.mean(same)) if same else None,
+        observed=float(np.mean(same)) if same else None,
         cohen=_cohen(items, names) if len(names) == 2 else None,
         fleiss=fleiss,
         fleiss_items=fleiss_items,
@@ -220,7 +220,7 @@ def _negative(margin: float | None) -> float | None:
     return None if margin is None else -margin
 
 
-def _percent(verdicts: Sequence[int]) -> float:
+def _observed(verdicts: Sequence[int]) -> float:
     pairs = list(itertools.combinations(verdicts, 2))
     return sum(one == other for one, other in pairs) / len(pairs)
 

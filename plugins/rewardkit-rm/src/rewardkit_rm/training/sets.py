@@ -20,6 +20,9 @@ from rewardkit_rm.training.progress import Progress
 
 __all__ = ["read_sets"]
 
+# A file that `rewardkit rm data split` has made with the same seed holds no prompt whose hash belongs to validation.
+_SEEDS = 2**32
+
 
 def read_sets(config: TrainConfig, rows: Iterable[Any] | None, progress: Progress) -> dict[str, list[Pair]]:
     """Return the pairs by set: ``train``, ``validation`` where there is one, and every other domain.
@@ -77,7 +80,7 @@ def _warn(pairs: Sequence[Pair], progress: Progress) -> None:
 
 def _split(pairs: Sequence[Pair], data: DataSettings) -> dict[str, list[Pair]]:
     share = data.validation_share
-    sets = split_by_prompt(pairs, {"train": 1 - share, "validation": share}, data.split_seed)
+    sets = split_by_prompt(pairs, {"train": 1 - share, "validation": share}, _SEEDS + data.split_seed)
     for name, part in sets.items():
         if not part:
             prompts = len({prompt_key(pair.prompt) for pair in pairs})
