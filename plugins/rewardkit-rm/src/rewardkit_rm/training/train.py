@@ -259,7 +259,7 @@ def _arguments(config: TrainConfig, folder: Output) -> TrainingArguments:
             seed=training.seed,
             data_seed=training.seed,
             bf16=training.bf16,
-            use_cpu=training.bf16 and not has_gpu,
+            use_cpu=not torch.accelerator.is_available(),  # else processes on CPUs would not find each other
             report_to=training.report_to or "none",
             logging_strategy="no",
             logging_nan_inf_filter=False,
