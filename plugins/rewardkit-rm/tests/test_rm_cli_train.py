@@ -148,3 +148,11 @@ def test_help_names_what_there_is() -> None:
 def test_help_loads_no_torch() -> None:
     code = "import sys, rewardkit_rm.cli.train, rewardkit_rm.training.config; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_base_that_is_not_there_leaves_no_run_behind(folder: Path) -> None:
+    result = invoke("config.yaml", "pairs.jsonl", "--output", "my-rm", "--set", "model.base=./none")
+    assert result.exit_code == 2
+    assert "there is no folder" in result.stderr
+    assert not (folder / "my-rm").exists()
+    assert invoke("config.yaml", "pairs.jsonl", "--output", "my-rm").exit_code == 0

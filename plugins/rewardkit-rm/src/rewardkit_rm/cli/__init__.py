@@ -36,8 +36,9 @@ def rm() -> None:
     \b
     A first run:
       rewardkit rm data check pairs.jsonl
-      rewardkit rm train examples/rm/minilm-head.yaml pairs.jsonl --output my-rm
-      rewardkit rm eval my-rm held-out.jsonl --html report.html
-      rewardkit rm calibrate my-rm held-out.jsonl
-      rewardkit rm check my-rm held-out.jsonl
+      rewardkit rm data split pairs.jsonl -o splits --share train=0.8 --share held-out=0.2
+      rewardkit rm train examples/rm/minilm-head.yaml splits/train.jsonl --output my-rm
+      rewardkit rm eval my-rm splits/held-out.jsonl --html report.html
+      rewardkit rm calibrate my-rm splits/held-out.jsonl
+      rewardkit rm check my-rm splits/held-out.jsonl
     """  # noqa: D301

@@ -100,11 +100,11 @@ def train(
         if arguments.should_save:
             folder.refuse_taken(resume, overwrite)
     pairs = read_sets(config, rows, progress)
+    scorer = build(config.model, config.training.seed)
     with arguments.main_process_first():
-        if arguments.should_save:
+        if arguments.should_save:  # a base that is not there has left nothing behind
             hashes = {name: pairs_hash(part) for name, part in pairs.items()}
             folder.claim(config.resolved(), hashes, overwrite)
-    scorer = build(config.model, config.training.seed)
     sets = {name: _encoded(name, part, scorer, config, progress) for name, part in pairs.items()}
     run = _Run(config, folder, scorer, sets, arguments, progress)
     run.train()
